@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ConnectX-7 model: memory keys, and DMA through them.
+ *
+ * Only what SAVE, LOAD and the page tracker use: MTT access mode, pages of
+ * 4 KiB and more.  A key is index << 8, its low byte is always 0.
+ */
+#include "qemu/osdep.h"
+#include "connectx.h"
+
+static void cx_mkey_visit(CxArchive *a, void *obj)
+{
+    CxMkey *m = obj;
+
+    cx_archive_u32(a, &m->pd);
+    cx_archive_u64(a, &m->start);
+    cx_archive_u64(a, &m->len);
+    cx_archive_pages(a, &m->mtt);
+}
+
+/* Where the key's first byte lies in its first page. */
+static uint64_t cx_mkey_first(const CxMkey *m)
+{
+    return m->start & ((1ull << m->mtt.log_page) - 1);
+}
+
+static uint32_t cx_mkey_link(CxVhca *v, void *obj)
+{
+    CxMkey *m = obj;
+
+    if (m->mtt.log_page < 12 || m->mtt.log_page > 30 || !m->len ||
+        m->len > 1 * TiB) {
+        return SYND_SIZE;
+    }
+    if (DIV_ROUND_UP(cx_mkey_first(m) + m->len, 1ull << m->mtt.log_page) !=
+        m->mtt.n) {
+        return SYND_PAGE_LIST;
+    }
+    if (!cx_object_find(v, OBJECT_PD, m->pd)) {
+        return SYND_PD;
+    }
+    cx_object_get(v, OBJECT_PD, m->pd);
+    return SYND_NONE;
+}
+
+static void cx_mkey_unlink(CxVhca *v, void *obj)
+{
+    cx_object_put(v, OBJECT_PD, ((CxMkey *)obj)->pd);
+}
+
+static void cx_mkey_clear(void *obj)
+{
+    g_free(((CxMkey *)obj)->mtt.addr);
+}
+
+const CxKind cx_kind_mkey = {
+    .name = "mkey",
+    .size = sizeof(CxMkey),
+    .first = 0x100,
+    .last = 0xffffff,
+    .visit = cx_mkey_visit,
+    .link = cx_mkey_link,
+    .unlink = cx_mkey_unlink,
+    .clear = cx_mkey_clear,
+};
+
+int cx_create_mkey(CxCommand *c)
+{
+    uint32_t log_page = ifc_get(c->in, F_MKEY_LOG_PAGE_SIZE);
+    CxMkey *m;
+    int status;
+
+    if (ifc_get(c->in, F_MKEY_ACCESS_MODE) != MKEY_MODE_MTT ||
+        ifc_get(c->in, F_MKEY_ACCESS_MODE_HI) ||
+        ifc_get(c->in, F_MKEY_LENGTH64)) {
+        return cx_refuse(c, ST_BAD_PARAM, SYND_ACCESS_MODE);
+    }
+    if (log_page < 12 || log_page > 30 ||
+        ifc_get(c->in, F_MKEY_LEN) > 1 * TiB) {
+        return cx_refuse(c, ST_BAD_PARAM, SYND_SIZE);
+    }
+    m = cx_object_alloc(OBJECT_MKEY);
+    m->pd = ifc_get(c->in, F_MKEY_PD);
+    m->start = ifc_get(c->in, F_MKEY_START);
+    m->len = ifc_get(c->in, F_MKEY_LEN);
+    m->mtt.log_page = log_page;
+    if (!cx_pages_read(&m->mtt, c, MKEY_MTT, cx_mkey_first(m) + m->len,
+                       log_page)) {
+        cx_object_free(OBJECT_MKEY, m);
+        return cx_refuse(c, ST_BAD_INPUT_LEN, SYND_PAGE_LIST);
+    }
+    status = cx_object_create(c, OBJECT_MKEY, m);
+    if (status == ST_OK) {
+        ifc_set(c->out, F_OUT_ID24, m->obj.id);
+    }
+    return status;
+}
+
+int cx_destroy_mkey(CxCommand *c)
+{
+    return cx_object_destroy(c, OBJECT_MKEY, ifc_get(c->in, F_IN_ID24));
+}
+
+/* May so many bytes from va be accessed with the key?  0 or a syndrome. */
+uint32_t cx_mkey_check(CxVhca *v, uint32_t key, uint64_t va, uint64_t len)
+{
+    CxMkey *m = cx_object_find(v, OBJECT_MKEY, key >> 8);
+
+    if (!m || key & 0xff) {
+        return SYND_MKEY;
+    }
+    if (va < m->start || va - m->start > m->len ||
+        len > m->len - (va - m->start)) {
+        return SYND_MKEY_RANGE;
+    }
+    return SYND_NONE;
+}
+
+/*
+ * The bus address of va and, in *len, how many of the bytes wanted follow it
+ * without a gap.  The caller has checked the range.
+ */
+static uint64_t cx_mkey_run(CxVhca *v, uint32_t key, uint64_t va,
+                            uint64_t *len)
+{
+    CxMkey *m = cx_object_find(v, OBJECT_MKEY, key >> 8);
+    uint64_t page = 1ull << m->mtt.log_page;
+    uint64_t pos = va - m->start + cx_mkey_first(m);
+    uint64_t i = pos / page, run = page - pos % page;
+
+    while (run < *len && m->mtt.addr[i + 1] == m->mtt.addr[i] + page) {
+        run += page;
+        i++;
+    }
+    *len = MIN(run, *len);
+    return cx_pages_addr(&m->mtt, pos);
+}
+
+bool cx_mkey_read(CxVhca *v, uint32_t key, uint64_t va, void *buf,
+                  uint64_t len)
+{
+    uint8_t *b = buf;
+
+    if (cx_mkey_check(v, key, va, len)) {
+        return false;
+    }
+    for (uint64_t n; len; va += n, b += n, len -= n) {
+        n = len;
+        if (cx_dma_read(v, cx_mkey_run(v, key, va, &n), b, n) != MEMTX_OK) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool cx_mkey_write(CxVhca *v, uint32_t key, uint64_t va, const void *buf,
+                   uint64_t len)
+{
+    const uint8_t *b = buf;
+
+    if (cx_mkey_check(v, key, va, len)) {
+        return false;
+    }
+    for (uint64_t n; len; va += n, b += n, len -= n) {
+        n = len;
+        if (cx_dma_write(v, cx_mkey_run(v, key, va, &n), b, n) != MEMTX_OK) {
+            return false;
+        }
+    }
+    return true;
+}

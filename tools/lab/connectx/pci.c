@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ConnectX-7 model: the PCI functions.
+ *
+ * Owns the QEMU device types, their configuration space, BARs, properties
+ * and resets.  PF 15b3:1021, VFs 15b3:101e, all with MSI-X and FLR; the VFs
+ * are realised with the PF, as QEMU's SR-IOV wants.
+ */
+#include "qemu/osdep.h"
+#include "qemu/main-loop.h"
+#include "qemu/module.h"
+#include "qapi/error.h"
+#include "hw/pci/msix.h"
+#include "hw/pci/pcie.h"
+#include "hw/pci/pcie_sriov.h"
+#include "hw/qdev-properties.h"
+#include "connectx.h"
+
+#define VENDOR_MELLANOX 0x15b3
+#define DEVICE_CX7      0x1021
+#define DEVICE_CX_VF    0x101e
+#define CAP_PCIE        0x60
+#define CAP_MSIX        0x9c
+#define EXT_CAP_ARI     0x100
+#define EXT_CAP_SRIOV   0x180
+#define BAR_TYPE        (PCI_BASE_ADDRESS_MEM_TYPE_64 | \
+                         PCI_BASE_ADDRESS_MEM_PREFETCH)
+
+CxVhca *cx_by_function(CxPf *pf, unsigned function)
+{
+    return function <= pf->total_vfs ? pf->vhca[function] : NULL;
+}
+
+CxVhca *cx_by_vhca_id(CxPf *pf, unsigned vhca_id)
+{
+    return vhca_id < VHCA_ID_PF ? NULL :
+           cx_by_function(pf, vhca_id - VHCA_ID_PF);
+}
+
+void cx_vhca_clear(CxVhca *v)
+{
+    cx_objects_clear(v);
+    v->cmdq = 0;
+    v->doorbells = 0;
+    v->issi = 0;
+    v->enabled = false;
+    v->inited = false;
+    cx_caps_reset(v);
+    cx_devmem_clear(&v->mem);
+}
+
+/* FLR, or a reset of the bus. */
+static void cx_vhca_reset(Object *obj, ResetType type)
+{
+    CxVhca *v = CX_VHCA(obj);
+
+    if (!v->pf) {
+        return;
+    }
+    cx_trace_note(v, "reset");
+    if (!v->function) {
+        pcie_sriov_pf_reset(PCI_DEVICE(v));
+    }
+    v->lost_queue = v->cmdq;
+    v->health_synd = 0;
+    cx_command_cancel_all(v);
+    cx_migration_reset(v);
+    cx_tracker_detach(v);
+    cx_vhca_clear(v);
+    msix_reset(PCI_DEVICE(v));
+    for (int i = 0; i < MSIX_VECTORS; i++) {
+        msix_vector_use(PCI_DEVICE(v), i);
+    }
+    cx_workload_reset(v);
+}
+
+static void cx_config_write(PCIDevice *d, uint32_t addr, uint32_t value,
+                            int len)
+{
+    pci_default_write_config(d, addr, value, len);
+    pcie_cap_flr_write_config(d, addr, value, len);
+}
+
+static void cx_bars_init(CxVhca *v)
+{
+    PCIDevice *d = PCI_DEVICE(v);
+    Object *o = OBJECT(v);
+
+    memory_region_init(&v->bar0, o, "connectx7-bar0", BAR0_SIZE);
+    memory_region_init_io(&v->regs, o, &cx_regs_ops, v, "connectx7-regs",
+                          BAR0_REGS_SIZE);
+    memory_region_add_subregion(&v->bar0, 0, &v->regs);
+    pci_register_bar(d, 0, BAR_TYPE, &v->bar0);
+
+    memory_region_init(&v->bar2, o, "connectx7-lab", BAR2_SIZE);
+    memory_region_init_io(&v->workload_regs, o, &cx_workload_ops, v,
+                          "connectx7-workload", WL_SIZE);
+    memory_region_add_subregion(&v->bar2, BAR2_WORKLOAD, &v->workload_regs);
+    memory_region_init_io(&v->window, o, &cx_window_ops, v,
+                          "connectx7-window", BAR2_WINDOW_SIZE);
+    memory_region_add_subregion(&v->bar2, BAR2_WINDOW, &v->window);
+    if (!v->function) {
+        memory_region_init_io(&v->control_regs, o, &cx_control_ops, v,
+                              "connectx7-control", CB_SIZE);
+        memory_region_add_subregion(&v->bar2, BAR2_CONTROL, &v->control_regs);
+    }
+    pci_register_bar(d, 2, BAR_TYPE, &v->bar2);
+}
+
+static bool cx_vhca_realize(CxVhca *v, CxPf *pf, unsigned function,
+                            Error **errp)
+{
+    PCIDevice *d = PCI_DEVICE(v);
+
+    d->config_write = cx_config_write;
+    v->pf = pf;
+    v->function = function;
+    v->vhca_id = VHCA_ID_PF + function;
+    v->migratable = function && pf->migratable >> (function - 1) & 1;
+    QTAILQ_INIT(&v->commands);
+    cx_objects_init(v);
+    cx_caps_reset(v);
+    cx_devmem_init(&v->mem, pf->state_size);
+    cx_workload_init(v);
+    v->doorbell_bh = qemu_bh_new_guarded(cx_command_bh, v,
+                                         &DEVICE(v)->mem_reentrancy_guard);
+    pf->vhca[function] = v;
+
+    cx_bars_init(v);
+    if (msix_init(d, MSIX_VECTORS, &v->bar0, 0, BAR0_MSIX_TABLE, &v->bar0, 0,
+                  BAR0_MSIX_PBA, CAP_MSIX, errp)) {
+        return false;
+    }
+    for (int i = 0; i < MSIX_VECTORS; i++) {
+        msix_vector_use(d, i);
+    }
+    if (pcie_endpoint_cap_init(d, CAP_PCIE) < 0) {
+        error_setg(errp, "cannot add the PCI Express capability");
+        return false;
+    }
+    pcie_cap_flr_init(d);
+    pcie_ari_init(d, EXT_CAP_ARI);
+    return true;
+}
+
+static void cx_vhca_unrealize(CxVhca *v)
+{
+    cx_command_cancel_all(v);
+    cx_migration_reset(v);
+    cx_tracker_detach(v);
+    cx_objects_clear(v);
+    qemu_bh_delete(v->doorbell_bh);
+    cx_workload_free(v);
+    cx_devmem_free(&v->mem);
+    pcie_cap_exit(PCI_DEVICE(v));
+    msix_uninit(PCI_DEVICE(v), &v->bar0, &v->bar0);
+    v->pf->vhca[v->function] = NULL;
+}
+
+static bool cx_pf_check(CxPf *pf, Error **errp)
+{
+    if (pf->total_vfs < 1 || pf->total_vfs > CX_MAX_VFS) {
+        error_setg(errp, "total-vfs must be 1 to %u", CX_MAX_VFS);
+        return false;
+    }
+    if (!pf->state_size || pf->state_size % CX_PAGE ||
+        pf->state_noise % CX_PAGE || pf->state_noise > pf->state_size) {
+        error_setg(errp, "state-size and state-noise must be multiples of "
+                   "%u, the noise at most the size", CX_PAGE);
+        return false;
+    }
+    if (pf->chunk_size < 64 * KiB || !pf->save_mbps || !pf->load_mbps) {
+        error_setg(errp, "chunk-size must be at least 64K, save-mbps and "
+                   "load-mbps at least 1");
+        return false;
+    }
+    if (pf->track_log_min_page < 12 || pf->track_log_max_page > 30 ||
+        pf->track_log_max_msg > 20 || pf->track_log_min_msg < 4) {
+        error_setg(errp, "pg-track-*: pages of 2^12 to 2^30 and messages of "
+                   "2^4 to 2^20 bytes are possible");
+        return false;
+    }
+    return true;
+}
+
+static void cx_pf_realize(PCIDevice *d, Error **errp)
+{
+    CxPf *pf = CX_PF(d);
+
+    if (!cx_pf_check(pf, errp) || !cx_trace_init(pf, errp) ||
+        !cx_control_init(pf, errp)) {
+        return;
+    }
+    pf->tracker_timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, cx_tracker_timer, pf);
+    if (!cx_vhca_realize(CX_VHCA(d), pf, 0, errp) ||
+        !pcie_sriov_pf_init(d, EXT_CAP_SRIOV, TYPE_CX_VF, DEVICE_CX_VF,
+                            pf->total_vfs, pf->total_vfs, 1, 1, errp)) {
+        return;
+    }
+    pcie_sriov_pf_init_vf_bar(d, 0, BAR_TYPE, BAR0_SIZE);
+    pcie_sriov_pf_init_vf_bar(d, 2, BAR_TYPE, BAR2_SIZE);
+}
+
+static void cx_pf_exit(PCIDevice *d)
+{
+    CxPf *pf = CX_PF(d);
+
+    pcie_sriov_pf_exit(d);
+    cx_vhca_unrealize(CX_VHCA(d));
+    timer_free(pf->tracker_timer);
+    cx_control_free(pf);
+    cx_trace_free(pf);
+}
+
+static void cx_vf_realize(PCIDevice *d, Error **errp)
+{
+    cx_vhca_realize(CX_VHCA(d), CX_PF(pcie_sriov_get_pf(d)),
+                    pcie_sriov_vf_number(d) + 1, errp);
+}
+
+static void cx_vf_exit(PCIDevice *d)
+{
+    cx_vhca_unrealize(CX_VHCA(d));
+}
+
+/* Defaults resemble the NIC: see shared figures in README.md beside this. */
+static const Property cx_pf_properties[] = {
+    DEFINE_PROP_UINT32("total-vfs", CxPf, total_vfs, 8),
+    DEFINE_PROP_SIZE("state-size", CxPf, state_size, 16 * MiB),
+    DEFINE_PROP_SIZE("state-noise", CxPf, state_noise, 0),
+    DEFINE_PROP_SIZE32("chunk-size", CxPf, chunk_size, 1 * MiB),
+    DEFINE_PROP_UINT32("cmd-latency-us", CxPf, cmd_latency_us, 20),
+    DEFINE_PROP_UINT32("save-mbps", CxPf, save_mbps, 2000),
+    DEFINE_PROP_UINT32("load-mbps", CxPf, load_mbps, 2000),
+    DEFINE_PROP_BOOL("migration", CxPf, migration, true),
+    DEFINE_PROP_BOOL("multi-load", CxPf, multi_load, true),
+    DEFINE_PROP_BOOL("tracking-state", CxPf, tracking_state, true),
+    DEFINE_PROP_BOOL("in-chunks", CxPf, in_chunks, true),
+    DEFINE_PROP_BOOL("migration-state", CxPf, migration_state, true),
+    DEFINE_PROP_BOOL("adv-virtualization", CxPf, adv_virtualization, true),
+    DEFINE_PROP_UINT64("migratable", CxPf, migratable, UINT64_MAX),
+    DEFINE_PROP_UINT8("pg-track-max-num-range", CxPf, track_max_ranges, 16),
+    DEFINE_PROP_UINT8("pg-track-log-max-num", CxPf, track_log_max_num, 6),
+    DEFINE_PROP_UINT8("pg-track-log-min-addr-space", CxPf,
+                      track_log_min_space, 12),
+    DEFINE_PROP_UINT8("pg-track-log-max-addr-space", CxPf,
+                      track_log_max_space, 52),
+    DEFINE_PROP_UINT8("pg-track-log-min-msg-size", CxPf,
+                      track_log_min_msg, 6),
+    DEFINE_PROP_UINT8("pg-track-log-max-msg-size", CxPf,
+                      track_log_max_msg, 16),
+    DEFINE_PROP_UINT8("pg-track-log-min-page-size", CxPf,
+                      track_log_min_page, 12),
+    DEFINE_PROP_UINT8("pg-track-log-max-page-size", CxPf,
+                      track_log_max_page, 21),
+    DEFINE_PROP_BOOL("full-messages", CxPf, full_messages, true),
+    DEFINE_PROP_STRING("faults", CxPf, faults),
+    DEFINE_PROP_STRING("trace", CxPf, trace_path),
+};
+
+static void cx_vhca_class(ObjectClass *klass, void *data)
+{
+    PCIDeviceClass *k = PCI_DEVICE_CLASS(klass);
+
+    k->vendor_id = VENDOR_MELLANOX;
+    k->subsystem_vendor_id = VENDOR_MELLANOX;
+    k->subsystem_id = 0x0023;
+    k->class_id = PCI_CLASS_NETWORK_ETHERNET;
+    RESETTABLE_CLASS(klass)->phases.hold = cx_vhca_reset;
+    set_bit(DEVICE_CATEGORY_NETWORK, DEVICE_CLASS(klass)->categories);
+}
+
+static void cx_pf_class(ObjectClass *klass, void *data)
+{
+    PCIDeviceClass *k = PCI_DEVICE_CLASS(klass);
+
+    k->device_id = DEVICE_CX7;
+    k->realize = cx_pf_realize;
+    k->exit = cx_pf_exit;
+    DEVICE_CLASS(klass)->desc = "ConnectX-7 (model of its firmware interface)";
+    device_class_set_props(DEVICE_CLASS(klass), cx_pf_properties);
+}
+
+static void cx_vf_class(ObjectClass *klass, void *data)
+{
+    PCIDeviceClass *k = PCI_DEVICE_CLASS(klass);
+
+    k->device_id = DEVICE_CX_VF;
+    k->realize = cx_vf_realize;
+    k->exit = cx_vf_exit;
+    DEVICE_CLASS(klass)->user_creatable = false;
+}
+
+static const TypeInfo cx_types[] = {
+    {
+        .name = TYPE_CX_VHCA,
+        .parent = TYPE_PCI_DEVICE,
+        .instance_size = sizeof(CxVhca),
+        .class_init = cx_vhca_class,
+        .abstract = true,
+        .interfaces = (InterfaceInfo[]) { { INTERFACE_PCIE_DEVICE }, { } },
+    }, {
+        .name = TYPE_CX_PF,
+        .parent = TYPE_CX_VHCA,
+        .instance_size = sizeof(CxPf),
+        .class_init = cx_pf_class,
+    }, {
+        .name = TYPE_CX_VF,
+        .parent = TYPE_CX_VHCA,
+        .instance_size = sizeof(CxVhca),
+        .class_init = cx_vf_class,
+    },
+};
+DEFINE_TYPES(cx_types)

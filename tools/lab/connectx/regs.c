@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ConnectX-7 model: registers of BAR 0, which are big endian.
+ *
+ * Owns the init segment, with its health sensors, and the UAR pages, whose
+ * doorbells it hands to the EQs and CQs.  MSI-X lies in the same BAR and is
+ * QEMU's.  Byte and 64-bit accesses occur (health.c, mlx5_cq_arm).
+ */
+#include "qemu/osdep.h"
+#include "qemu/bitops.h"
+#include "connectx.h"
+
+#define FW_MAJOR    28
+#define FW_MINOR    40
+#define FW_SUBMINOR 1000
+
+void cx_discard(CxVhca *v)
+{
+    v->wl.discarded++;
+    cx_count(v, COUNTER_DISCARDED, 1);
+}
+
+/* What mlx5_core's health poll takes as "the NIC's interface is gone". */
+static uint32_t cx_nic_interface(CxVhca *v)
+{
+    return v->lost_queue ? NIC_IFC_DISABLED : NIC_IFC_FULL;
+}
+
+static uint32_t cx_reg_read(CxVhca *v, hwaddr addr)
+{
+    switch (addr) {
+    case ISEG_FW_REV:
+        return FW_MINOR << 16 | FW_MAJOR;
+    case ISEG_CMDIF_REV:
+        return CMDIF_REV << 16 | FW_SUBMINOR;
+    case ISEG_CMDQ_ADDR_H:
+        return v->cmdq >> 32;
+    case ISEG_CMDQ_ADDR_L:
+        return (v->cmdq & 0xfffff000) | cx_nic_interface(v) << NIC_IFC_SHIFT |
+               CMDQ_LOG_SIZE << 4 | CMDQ_LOG_STRIDE;
+    case ISEG_HEALTH_FW_VER:
+        return FW_MAJOR << 16 | FW_MINOR;
+    case ISEG_HEALTH_RFR:
+        return v->health_synd ? HEALTH_RFR_BIT << 24 : 0;
+    case ISEG_HEALTH_SYND:
+        return v->health_synd << 16;
+    case ISEG_HEALTH_COUNTER:
+        return v->health_synd ? 0 :
+               qemu_clock_get_ms(QEMU_CLOCK_VIRTUAL) & 0xffffff;
+    }
+    return 0;
+}
+
+static void cx_set_cmdq(CxVhca *v, unsigned shift, uint32_t value)
+{
+    v->cmdq = deposit64(v->cmdq, shift, 32, value);
+    /* A driver that sets up a queue starts the function anew. */
+    v->lost_queue = false;
+    if (v->health_synd) {
+        v->health_synd = 0;
+        v->mig.state = VHCA_STATE_RUNNING;
+    }
+}
+
+static void cx_uar_write(CxVhca *v, unsigned uar, unsigned offset,
+                         uint32_t value)
+{
+    if (!cx_object_find(v, OBJECT_UAR, uar)) {
+        return;
+    }
+    switch (offset) {
+    case UAR_CQ_ARM:
+        v->cq_arm_hi = value;
+        return;
+    case UAR_CQ_ARM + 4:
+        cx_cq_arm(v, v->cq_arm_hi, value);
+        return;
+    case UAR_EQ_ARM:
+        cx_eq_doorbell(v, value, true);
+        return;
+    case UAR_EQ_CI:
+        cx_eq_doorbell(v, value, false);
+        return;
+    }
+}
+
+static void cx_reg_write(CxVhca *v, hwaddr addr, uint32_t value)
+{
+    if (addr >= UAR_FIRST * 4096) {
+        cx_uar_write(v, addr / 4096, addr % 4096, value);
+        return;
+    }
+    switch (addr) {
+    case ISEG_CMDQ_ADDR_H:
+        cx_set_cmdq(v, 32, value);
+        return;
+    case ISEG_CMDQ_ADDR_L:
+        cx_set_cmdq(v, 0, value & 0xfffff000);
+        return;
+    case ISEG_CMD_DBELL:
+        cx_doorbell(v, value);
+        return;
+    }
+}
+
+static uint64_t cx_regs_read(void *opaque, hwaddr addr, unsigned size)
+{
+    CxVhca *v = opaque;
+    uint32_t dword = cx_reg_read(v, addr & ~3ull);
+
+    switch (size) {
+    case 8:
+        return (uint64_t)dword << 32 | cx_reg_read(v, addr + 4);
+    case 4:
+        return dword;
+    default:
+        return extract32(dword, (4 - size - (addr & 3)) * 8, size * 8);
+    }
+}
+
+static void cx_regs_write(void *opaque, hwaddr addr, uint64_t value,
+                          unsigned size)
+{
+    CxVhca *v = opaque;
+
+    if (v->mig.state != VHCA_STATE_ERROR && !cx_changes(v)) {
+        cx_discard(v);
+        return;
+    }
+    if (size == 8) {
+        cx_reg_write(v, addr, value >> 32);
+        cx_reg_write(v, addr + 4, value);
+    } else if (size == 4) {
+        cx_reg_write(v, addr, value);
+    }
+}
+
+const MemoryRegionOps cx_regs_ops = {
+    .read = cx_regs_read,
+    .write = cx_regs_write,
+    .endianness = DEVICE_BIG_ENDIAN,
+    .valid = { .min_access_size = 1, .max_access_size = 8 },
+    .impl = { .min_access_size = 1, .max_access_size = 8 },
+};
