@@ -87,6 +87,7 @@ typedef struct CxCq {
     CxObject obj;
     uint32_t uar, eqn, log_size;
     uint32_t pi;
+    uint32_t armed_ci;                          /* consumer index it was armed at */
     bool armed, ignore_overrun;
     uint64_t dbr;
     CxPages pages;
@@ -343,6 +344,7 @@ static inline int cx_refuse(CxCommand *c, uint8_t status, uint32_t syndrome)
 CxVhca *cx_by_function(CxPf *pf, unsigned function);
 CxVhca *cx_by_vhca_id(CxPf *pf, unsigned vhca_id);
 void cx_vhca_clear(CxVhca *v);                  /* all that its driver made */
+void cx_vhca_stop(CxVhca *v);                   /* and all that is under way */
 
 /* regs.c */
 extern const MemoryRegionOps cx_regs_ops;
@@ -445,6 +447,7 @@ extern const CxKind cx_kind_cq;
 int cx_create_cq(CxCommand *c);
 int cx_destroy_cq(CxCommand *c);
 void cx_cq_arm(CxVhca *v, uint32_t hi, uint32_t lo);
+void cx_cq_refire(CxVhca *v);
 bool cx_cq_post(CxVhca *v, uint32_t cqn, uint8_t cqe[CQE_SIZE]);
 
 /* qp.c */

@@ -17,6 +17,7 @@ static void cx_cq_visit(CxArchive *a, void *obj)
     cx_archive_u32(a, &cq->eqn);
     cx_archive_u32(a, &cq->log_size);
     cx_archive_u32(a, &cq->pi);
+    cx_archive_u32(a, &cq->armed_ci);
     cx_archive_bool(a, &cq->armed);
     cx_archive_bool(a, &cq->ignore_overrun);
     cx_archive_u64(a, &cq->dbr);
@@ -108,6 +109,24 @@ static void cx_cq_event(CxVhca *v, CxCq *cq)
     cx_event_eqn(v, cq->eqn, EVENT_COMPLETION, data);
 }
 
+/* A completion came before it was armed, or while its function was suspended. */
+static void cx_cq_fire(CxVhca *v, CxCq *cq)
+{
+    if (cq->armed && (cq->pi - cq->armed_ci) & 0xffffff && cx_initiates(v)) {
+        cx_cq_event(v, cq);
+    }
+}
+
+void cx_cq_refire(CxVhca *v)
+{
+    g_autoptr(GArray) ids = cx_object_ids(v, OBJECT_CQ);
+
+    for (unsigned i = 0; i < ids->len; i++) {
+        cx_cq_fire(v, cx_object_find(v, OBJECT_CQ,
+                                     g_array_index(ids, uint32_t, i)));
+    }
+}
+
 /* Doorbell {sequence, command, consumer index}, {cqn}: two halves. */
 void cx_cq_arm(CxVhca *v, uint32_t hi, uint32_t lo)
 {
@@ -117,9 +136,8 @@ void cx_cq_arm(CxVhca *v, uint32_t hi, uint32_t lo)
         return;
     }
     cq->armed = true;
-    if ((cq->pi - hi) & 0xffffff && cx_initiates(v)) {
-        cx_cq_event(v, cq);
-    }
+    cq->armed_ci = hi & 0xffffff;
+    cx_cq_fire(v, cq);
     /* Its consumer has read everything: there may be credits again. */
     qemu_bh_schedule(v->doorbell_bh);
 }

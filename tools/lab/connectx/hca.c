@@ -26,6 +26,9 @@ int cx_enable_hca(CxCommand *c)
         return cx_refuse(c, ST_BAD_RES_STATE, SYND_VHCA_BUSY);
     }
     target->enabled_by_pf = on;
+    if (!on) {
+        cx_vhca_stop(target);
+    }
     return ST_OK;
 }
 

@@ -78,6 +78,7 @@ int cx_resume_vhca(CxCommand *c)
         t->mig.state = VHCA_STATE_RUNNING;
         /* What had to wait: commands, and interrupts that got lost. */
         qemu_bh_schedule(t->doorbell_bh);
+        cx_cq_refire(t);
         cx_eq_refire(t);
     } else {
         return cx_refuse(c, ST_BAD_RES_STATE, SYND_VHCA_STATE);

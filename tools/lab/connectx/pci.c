@@ -49,6 +49,15 @@ void cx_vhca_clear(CxVhca *v)
     cx_devmem_clear(&v->mem);
 }
 
+/* Back to nothing.  A tracker goes on: it belongs to the PF. */
+void cx_vhca_stop(CxVhca *v)
+{
+    cx_command_cancel_all(v);
+    cx_migration_reset(v);
+    cx_vhca_clear(v);
+    cx_workload_reset(v);
+}
+
 /* FLR, or a reset of the bus. */
 static void cx_vhca_reset(Object *obj, ResetType type)
 {
@@ -60,18 +69,13 @@ static void cx_vhca_reset(Object *obj, ResetType type)
     cx_trace_note(v, "reset");
     if (!v->function) {
         pcie_sriov_pf_reset(PCI_DEVICE(v));
+        for (unsigned i = 1; i <= v->pf->total_vfs; i++) {
+            cx_by_function(v->pf, i)->enabled_by_pf = false;
+        }
     }
     v->lost_queue = v->cmdq;
     v->health_synd = 0;
-    cx_command_cancel_all(v);
-    cx_migration_reset(v);
-    cx_tracker_detach(v);
-    cx_vhca_clear(v);
-    msix_reset(PCI_DEVICE(v));
-    for (int i = 0; i < MSIX_VECTORS; i++) {
-        msix_vector_use(PCI_DEVICE(v), i);
-    }
-    cx_workload_reset(v);
+    cx_vhca_stop(v);
 }
 
 static void cx_config_write(PCIDevice *d, uint32_t addr, uint32_t value,
@@ -223,7 +227,7 @@ static void cx_vf_exit(PCIDevice *d)
     cx_vhca_unrealize(CX_VHCA(d));
 }
 
-/* Defaults resemble the NIC: see shared figures in README.md beside this. */
+/* Speeds and sizes resemble what is published of the NIC; see README.md. */
 static const Property cx_pf_properties[] = {
     DEFINE_PROP_UINT32("total-vfs", CxPf, total_vfs, 8),
     DEFINE_PROP_SIZE("state-size", CxPf, state_size, 16 * MiB),
