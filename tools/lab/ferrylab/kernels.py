@@ -64,9 +64,15 @@ def set_up(name, archive):
     return kernel
 
 
+def download(archive):
+    """Only fetches what the kernels are made from."""
+    _stock_packages(archive)
+    _debug_source(archive)
+
+
 # The stock kernel
 
-def _set_up_stock(archive):
+def _stock_packages(archive):
     image = archive.known("stock-image") or _newest_stock_image(archive)
     release, version = re.match(r"linux-image-(6\.12.*-amd64)_(.*)_amd64\.deb", image.name).groups()
     exactly = f"^{re.escape(version)}$"
@@ -75,6 +81,11 @@ def _set_up_stock(archive):
                            f"linux-headers-{release.replace('-amd64', '-common')}", exactly),
                archive.deb(f"kbuild {version}", _kbuild_name(release), exactly)]
     source = archive.deb(f"source {version}", "linux-source-6.12", exactly)
+    return release, image, headers, source
+
+
+def _set_up_stock(archive):
+    release, image, headers, source = _stock_packages(archive)
     folder = CACHE / "kernel" / f"stock-{release}-{STOCK_RECIPE}"
     with lock("kernel-stock"):
         if not (folder / "kernel.json").exists():
@@ -107,6 +118,8 @@ def _unpack_stock(folder, release, image, headers, source):
         _point_into(makefile, root)
     for link in (root / "usr/src").glob("linux-headers-*/*"):
         _keep_link_inside(link, root)
+    # Type information for modules would need pahole, costs time in each build, and nothing here reads it.
+    (root / "usr/src" / f"linux-headers-{release}" / "vmlinux").unlink(missing_ok=True)
     _unpack_vfio_source(source, folder / "source")
     _finish(folder, release=release, image=f"root/boot/vmlinuz-{release}", modules="root",
             kdir=f"root/usr/src/linux-headers-{release}", source="source")
@@ -140,7 +153,7 @@ def _unpack_vfio_source(deb, target):
 # The debug kernel
 
 def _set_up_debug(archive):
-    deb = archive.known("debug-source") or _newest_debug_source(archive)
+    deb = _debug_source(archive)
     compiler = output_of([COMPILER, "-dumpfullversion"]).strip()
     folder = CACHE / "kernel" / f"debug-{digest(deb.name, DEBUG_CONFIG.read_text(encoding='utf-8'), compiler, DEBUG_RECIPE)}"
     with lock("kernel-debug"):
@@ -148,6 +161,10 @@ def _set_up_debug(archive):
             with step(f"building the debug kernel from {deb.name} (about 10 minutes on two cores)"):
                 _build_debug(folder, deb)
     return folder
+
+
+def _debug_source(archive):
+    return archive.known("debug-source") or _newest_debug_source(archive)
 
 
 def _newest_debug_source(archive):

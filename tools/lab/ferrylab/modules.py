@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The modules that a run needs beside the kernel's own: ferry's, and the in-tree driver as a peer.
+
+The stock kernel has no in-tree variant driver; it is built from Debian's source of that very kernel, unmodified, in
+the cache. It is never shipped: it is the model's independent witness.
+"""
+
+import shutil
+
+from .base import BUILD, CACHE, CHECKOUT, JOBS, LabError, built_folder, lock, run_logged, say, step, tail
+
+FERRY_MODULES = ("vfio_ferry.ko", "mlx5_ferry_vfio_pci.ko")
+FERRY_SOURCE = CHECKOUT / "drivers" / "vfio" / "pci" / "ferry"
+
+
+def to_insert(driver, kernel):
+    """The modules for DRIVER that are not among the kernel's own, in the order of their loading."""
+    if driver == "ferry":
+        return build_ferry(kernel)
+    if driver == "in-tree" and kernel.name == "stock":
+        return [peer(kernel)]
+    return []
+
+
+def build_ferry(kernel):
+    if not FERRY_SOURCE.exists():
+        raise LabError("this checkout has no driver yet (drivers/vfio/pci/ferry); use --driver in-tree, vfio-pci or none")
+    target = BUILD / "modules" / kernel.name
+    log = BUILD / "modules" / f"{kernel.name}.log"
+    with lock(f"modules-{kernel.name}"):
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.unlink(missing_ok=True)
+        run_logged(["make", "-s", "-C", CHECKOUT, "modules", f"KDIR={kernel.kdir}", f"BUILD={target}", f"-j{JOBS}"],
+                   log, f"building ferry for the {kernel.name} kernel")
+        warnings = [line for line in tail(log, 1000).splitlines() if "warning:" in line]
+        for line in warnings:
+            say(line)
+    modules = [target / name for name in FERRY_MODULES]
+    for module in modules:
+        if not module.exists():
+            raise LabError(f"`make modules` ended well, but made no {module}")
+    return modules
+
+
+def peer(kernel):
+    """The in-tree driver for a kernel whose package leaves it out."""
+    folder = CACHE / "peer" / kernel.folder.name
+    with lock("peer"):
+        if not folder.exists():
+            with step(f"building the in-tree driver for {kernel.release}, unmodified"):
+                _build_peer(kernel, folder)
+    return folder / "mlx5-vfio-pci.ko"
+
+
+def _build_peer(kernel, folder):
+    log = CACHE / "logs" / "peer.log"
+    with built_folder(folder) as partial:
+        shutil.copytree(kernel.source / "drivers/vfio/pci/mlx5", partial, dirs_exist_ok=True)
+        run_logged(["make", "-C", kernel.kdir, f"M={partial}", "CONFIG_MLX5_VFIO_PCI=m", f"-j{JOBS}", "modules"], log,
+                   "building the in-tree driver")

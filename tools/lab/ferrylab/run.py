@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`lab run`, `lab pair` and `lab shell`: from options to plans, from outcomes to a verdict.
+
+The verdict, in this order: the VM failed (FAILED), the kernel reported what nobody announced or did not report what
+was announced (SPLAT), else the command's own exit status.
+"""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from . import kernels, modules, packages, splats
+from .accelerator import accelerator
+from .base import BUILD, CACHE, CHECKOUT, LabError, duration, say
+from .initramfs import initramfs
+from .qemu import Qemu
+from .vm import Machine, Outcome, Plan, PlainSink, PrefixedSink, check_paths
+
+SPLAT = 70
+FAILED = 71
+MAX_VFS = 64
+MEMORY = {"stock": 1024, "debug": 2048}
+KEPT_RUNS = 40
+CONSOLE_TAIL = 40
+LAB_OUT = BUILD / "lab-out"
+ADDRESSES = ("10.7.0.1", "10.7.0.2")
+PARTNER_PATIENCE = 30
+
+
+def run(options):
+    plan = plan_of(options, out_folder(options.out), options.command)
+    machine = Machine(plan, PlainSink(sys.stdout), PlainSink(sys.stderr))
+    try:
+        outcome = machine.follow()
+    finally:
+        machine.release()
+    return verdict(plan, outcome, options)
+
+
+def shell(options):
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise LabError("`lab shell` needs a terminal; use `lab run -- COMMAND...` in scripts")
+    options.command = []
+    options.timeout = options.timeout or float("inf")
+    plan = plan_of(options, out_folder(options.out), [])
+    plan.shell = True
+    say(f"a prompt comes in a few seconds; leave it with `exit`. Files for the host: {plan.out} ($LAB_OUT)")
+    terminal = subprocess.run(["stty", "-g"], capture_output=True, text=True, check=False).stdout.strip()
+    machine = Machine(plan, PlainSink(sys.stdout), PlainSink(sys.stderr))
+    try:
+        outcome = machine.follow()
+    finally:
+        machine.release()
+        subprocess.run(["stty", terminal], check=False)
+    return verdict(plan, outcome, options)
+
+
+def pair(options):
+    commands = split_commands(options.command)
+    out = out_folder(options.out)
+    ends = socket.socketpair()
+    plans, machines, outcomes = [], [], [Outcome(), Outcome()]
+    for number, name in enumerate("ab"):
+        folder = out / name
+        folder.mkdir()
+        plan = plan_of(options, folder, commands[number])
+        plan.network = ends[number]
+        plan.self_address, plan.peer_address = ADDRESSES[number], ADDRESSES[1 - number]
+        if options.trace:
+            plan.trace = plan.trace.with_name(f"{name}-{plan.trace.name}")
+        plans.append(plan)
+    try:
+        for name, plan in zip("ab", plans):
+            machines.append(Machine(plan, PrefixedSink(sys.stdout, f"{name}: "), PrefixedSink(sys.stderr, f"{name}: ")))
+        follow_both(machines, outcomes)
+    finally:
+        for machine in machines:
+            machine.release()
+    statuses = [verdict(plan, outcome, options, f"{name}: ") for name, plan, outcome in zip("ab", plans, outcomes)]
+    return next((status for status in statuses if status), 0)
+
+
+def follow_both(machines, outcomes):
+    """Each is followed in a thread. When one has failed, the other is not waited for without end."""
+    def follow(number):
+        outcomes[number] = machines[number].follow()
+
+    threads = [threading.Thread(target=follow, args=(number,), daemon=True) for number in (0, 1)]
+    for thread in threads:
+        thread.start()
+    deadline = None
+    while any(thread.is_alive() for thread in threads):
+        for thread in threads:
+            thread.join(0.05)
+        failed = [number for number in (0, 1) if not threads[number].is_alive()
+                  and (outcomes[number].failure or outcomes[number].status)]
+        if failed and deadline is None:
+            deadline = time.monotonic() + PARTNER_PATIENCE
+        if deadline and time.monotonic() > deadline:
+            other = 1 - failed[0]
+            if threads[other].is_alive():
+                machines[other].give_up(f"{'ab'[failed[0]]} failed {PARTNER_PATIENCE} s before, and this VM still ran")
+            deadline = None if not threads[other].is_alive() else time.monotonic() + PARTNER_PATIENCE
+
+
+def split_commands(words):
+    if "--" not in words:
+        return words, words
+    cut = words.index("--")
+    if not words[:cut] or not words[cut + 1:]:
+        raise LabError("`lab pair` wants `-- COMMAND_A... -- COMMAND_B...`, or one command for both")
+    return words[:cut], words[cut + 1:]
+
+
+# Planning
+
+def plan_of(options, out, command):
+    check_options(options, command)
+    kernel = kernels.installed(options.kernel)
+    archive = packages.Archive()
+    qemu = Qemu(archive).prepare()
+    binary = qemu.binary()
+    trace = Path(options.trace).absolute() if options.trace else None
+    check_paths(CHECKOUT, CACHE, out)
+    return Plan(kernel=kernel, driver=options.driver, qemu=binary, firmware=qemu.firmware(),
+                initramfs=initramfs(kernel), accelerator=accelerator(binary, qemu.firmware(), kernel),
+                vfs=options.vfs, memory=options.mem or MEMORY[kernel.name], cpus=options.smp, out=out,
+                insmod=modules.to_insert(options.driver, kernel), command=command, nic=options.nic, trace=trace,
+                autoprobe=options.autoprobe, leaks=kernel.name == "debug" and not options.no_leak_scan,
+                timeout=options.timeout or 300)
+
+
+def check_options(options, command):
+    if not command and options.action != "shell":
+        raise LabError(f"no command given: lab {options.action} [options] -- COMMAND...")
+    if not 0 <= options.vfs <= MAX_VFS:
+        raise LabError(f"--vfs {options.vfs}: the model has 0 to {MAX_VFS} VFs")
+    if options.smp < 1:
+        raise LabError(f"--smp {options.smp}: a VM needs a CPU")
+    if options.mem and options.mem < 256:
+        raise LabError(f"--mem {options.mem}: less than 256 MiB does not boot")
+    if options.trace and not Path(options.trace).absolute().parent.is_dir():
+        raise LabError(f"--trace {options.trace}: its folder does not exist")
+
+
+def nic_property(text):
+    key, equals, value = text.partition("=")
+    if not equals or not re.fullmatch(r"[\w-]+", key):
+        raise ValueError(text)
+    return key, value
+
+
+def out_folder(given):
+    """A folder of its own for each run; of those that the lab named, the newest are kept."""
+    if given:
+        path = Path(given).absolute()
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+    LAB_OUT.mkdir(parents=True, exist_ok=True)
+    path = LAB_OUT / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+    path.mkdir()
+    for old in sorted(p for p in LAB_OUT.iterdir() if re.fullmatch(r"\d{8}-\d{6}-\d+", p.name))[:-KEPT_RUNS]:
+        if not _alive(int(old.name.rsplit("-", 1)[1])):
+            shutil.rmtree(old, ignore_errors=True)
+    return path
+
+
+def _alive(pid):
+    return Path(f"/proc/{pid}").exists()
+
+
+# Judging
+
+def verdict(plan, outcome, options, prefix=""):
+    reports, unmet = splats.examine(outcome.console)
+    surprising = splats.unannounced(reports)
+    if options.console:
+        print(outcome.console, file=sys.stderr)
+    for splat in surprising:
+        complain(prefix, f"the {plan.kernel.name} kernel reported:")
+        print(indented(splat.text()), file=sys.stderr, flush=True)
+    for pattern in unmet:
+        complain(prefix, f"announced with lab-expect, but never reported: {pattern}")
+    if outcome.failure:
+        complain(prefix, f"FAILED: {outcome.failure}")
+        if outcome.console and not surprising and not options.console:
+            complain(prefix, f"the console's last lines (all of it: {plan.out / 'console.log'}):")
+            print(indented("\n".join(outcome.console.splitlines()[-CONSOLE_TAIL:])), file=sys.stderr, flush=True)
+        return FAILED
+    if surprising or unmet:
+        complain(prefix, f"FAILED: {count(len(surprising), 'unannounced kernel report')}, {len(unmet)} announced but missing; "
+                         f"the command's status was {outcome.status}; console: {plan.out / 'console.log'}")
+        return SPLAT
+    if options.verbose:
+        say(f"{prefix}{plan.kernel.name} kernel, {plan.driver}, {plan.vfs} VFs, {plan.accelerator}: boot "
+            f"{duration(outcome.boot_seconds)}, status {outcome.status}, files in {plan.out}")
+    return outcome.status
+
+
+def complain(prefix, text):
+    say(f"{prefix}{text}")
+
+
+def count(number, what):
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def indented(text):
+    return "\n".join(f"    {line}" for line in text.splitlines())

@@ -1,0 +1,355 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One virtual machine: QEMU's command line, its process, and the three ports over which it talks to the lab.
+
+A Machine is started by run.py from the main thread (QEMU dies with it) and followed by `follow`, which may run in a
+thread of its own. It owns its process and its files; nothing here is shared between machines.
+"""
+
+import ctypes
+import os
+import re
+import secrets
+import selectors
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .base import CACHE, CHECKOUT, LAB_DIR, LabError, tail
+
+NINE_P = "trans=virtio,version=9p2000.L,msize=512000,access=any"
+HIDDEN_FOLDERS = ("/tmp", "/run", "/dev/shm")
+BAR_WINDOW = "256M"
+GRACE_AFTER_EXIT = 60
+MARKER_PATIENCE = 5
+PR_SET_PDEATHSIG = 1
+
+
+@dataclass
+class Plan:
+    """All that defines a run, before it starts."""
+
+    kernel: object
+    driver: str
+    qemu: Path
+    firmware: Path
+    initramfs: Path
+    accelerator: str
+    vfs: int
+    memory: int
+    cpus: int
+    out: Path
+    insmod: list = field(default_factory=list)
+    command: list = field(default_factory=list)
+    nic: list = field(default_factory=list)
+    trace: Path = None
+    autoprobe: bool = False
+    leaks: bool = False
+    timeout: float = 300
+    shell: bool = False
+    self_address: str = ""
+    peer_address: str = ""
+    network: socket.socket = None
+
+
+@dataclass
+class Outcome:
+    status: int = None
+    failure: str = ""
+    boot_seconds: float = 0
+    console: str = ""
+
+
+class Machine:
+    """A running VM."""
+
+    def __init__(self, plan, stdout, stderr):
+        self.plan = plan
+        self.outcome = Outcome()
+        self._token = secrets.token_hex(8)
+        self._console = plan.out / "console.log"
+        self._qemu_log = plan.out / "qemu.log"
+        self._sinks = {1: Stream(stdout, self._token), 2: Stream(stderr, self._token)}
+        self._words = b""
+        self._ended = False
+        self._given_up = ""
+        self._deadline = None
+        self._started = time.monotonic()
+        self._write_settings()
+        self._start()
+
+    def kill(self):
+        if self._process.poll() is None:
+            self._process.kill()
+
+    def give_up(self, why):
+        """Ends the run from outside, with a reason."""
+        self._given_up = why
+        self.kill()
+
+    def release(self):
+        """The run is over, for all machines of it: the VM has nothing more to do."""
+        self.kill()
+        self._process.wait()
+        for port in self._ports.values():
+            port.close()
+
+    def follow(self):
+        """Copies output until the command has ended and the VM has said so, the VM has died, or time is up."""
+        self._deadline = time.monotonic() + self.plan.timeout
+        with selectors.DefaultSelector() as selector:
+            for number, port in self._ports.items():
+                selector.register(port, selectors.EVENT_READ, number)
+            while not self._complete():
+                left = self._deadline - time.monotonic()
+                if left <= 0:
+                    self._time_is_up()
+                    break
+                for key, _ in selector.select(min(left, 1.0)):
+                    data = self._receive(key.fileobj)
+                    if not data:
+                        selector.unregister(key.fileobj)
+                        continue
+                    self._take(key.data, data)
+                if self._process.poll() is not None and not selector.get_map():
+                    self._died()
+                    break
+                if not selector.get_map():
+                    self._process.wait()
+        for sink in self._sinks.values():
+            sink.close()
+        self.outcome.console = self._read_console()
+        return self.outcome
+
+    # Starting
+
+    def _write_settings(self):
+        plan = self.plan
+        settings = {
+            "LAB_KERNEL": plan.kernel.name, "LAB_DRIVER": plan.driver, "LAB_VFS": plan.vfs,
+            "LAB_AUTOPROBE": int(plan.autoprobe), "LAB_MODULES": plan.kernel.modules.parents[2],
+            "LAB_INSMOD": " ".join(map(str, plan.insmod)), "LAB_CHECKOUT": CHECKOUT, "LAB_TOKEN": self._token,
+            "LAB_LEAKS": "y" if plan.leaks else "", "LAB_SELF": plan.self_address, "LAB_PEER": plan.peer_address,
+            "LAB_SHELL": terminal_size() if plan.shell else "", "LAB_TERM": os.environ.get("TERM", "dumb"),
+        }
+        text = "".join(f"{name}={shlex.quote(str(value))}\n" for name, value in settings.items())
+        (plan.out / "settings").write_text(text, encoding="utf-8")
+        (plan.out / "command").write_text("exec " + shlex.join(plan.command) + "\n" if plan.command else "",
+                                          encoding="utf-8")
+
+    def _start(self):
+        self._ports, theirs = {}, {}
+        for number in (1, 2, 3):
+            self._ports[number], theirs[number] = socket.socketpair()
+        inherited = [*theirs.values()] + ([self.plan.network] if self.plan.network else [])
+        with open(self._qemu_log, "wb") as log:
+            self._process = subprocess.Popen(
+                [str(word) for word in self._command_line(theirs)],
+                stdin=None if self.plan.shell else subprocess.DEVNULL,
+                stdout=None if self.plan.shell else log, stderr=log, preexec_fn=die_with_parent,
+                pass_fds=[end.fileno() for end in inherited], start_new_session=not self.plan.shell)
+        for end in theirs.values():
+            end.close()
+
+    def _command_line(self, ports):
+        plan = self.plan
+        command = [plan.qemu, "-L", plan.firmware, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+                   "-machine", "q35,kernel-irqchip=" + ("split" if plan.accelerator == "kvm" else "off"),
+                   "-accel", plan.accelerator, "-cpu", "host" if plan.accelerator == "kvm" else "max",
+                   "-m", f"{plan.memory}M", "-smp", plan.cpus,
+                   "-device", "intel-iommu,intremap=on,caching-mode=on",
+                   "-kernel", plan.kernel.image, "-initrd", plan.initramfs, "-append", self._kernel_command_line(),
+                   "-chardev", f"file,id=console,path={comma(self._console)}", "-serial", "chardev:console",
+                   "-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap",
+                   "-device", "virtio-9p-pci,fsdev=root,mount_tag=root",
+                   "-fsdev", f"local,id=out,path={comma(plan.out)},security_model=none",
+                   "-device", "virtio-9p-pci,fsdev=out,mount_tag=out",
+                   "-device", "virtio-serial-pci,max_ports=4"]
+        if plan.shell:
+            command += ["-chardev", "stdio,id=terminal,signal=off", "-device", "virtconsole,chardev=terminal,nr=0"]
+        for number, port in ports.items():
+            command += ["-chardev", f"socket,id=port{number},fd={port.fileno()}",
+                        "-device", f"virtserialport,chardev=port{number},nr={number},name=lab.{number}"]
+        if plan.network:
+            command += ["-netdev", f"stream,id=net,server=off,addr.type=fd,addr.str={plan.network.fileno()}",
+                        "-device", f"virtio-net-pci,netdev=net,mac=52:54:00:07:00:{plan.self_address[-1]:0>2},romfile="]
+        command += ["-device", f"pcie-root-port,id=rp0,bus=pcie.0,chassis=1,slot=1,pref64-reserve={BAR_WINDOW}",
+                    "-device", ",".join(["connectx7,bus=rp0,addr=0.0", *self._nic_properties()])]
+        return command
+
+    def _nic_properties(self):
+        given = [f"{key}={comma(value)}" for key, value in self.plan.nic]
+        if not any(key == "total-vfs" for key, _ in self.plan.nic):
+            given.insert(0, f"total-vfs={max(8, self.plan.vfs)}")
+        if self.plan.trace:
+            given.append(f"trace={comma(self.plan.trace)}")
+        return given
+
+    def _kernel_command_line(self):
+        visible = [CHECKOUT, CACHE, self.plan.out] + [Path(path) for path in self.plan.insmod]
+        keep = sorted({str(path) for path in visible if str(path).startswith(tuple(f"{f}/" for f in HIDDEN_FOLDERS))})
+        return " ".join([
+            "console=ttyS0 earlycon=uart8250,io,0x3f8 loglevel=7 panic=-1 intel_iommu=on iomem=relaxed mitigations=off",
+            "random.trust_cpu=on rcupdate.rcu_cpu_stall_timeout=100 tsc=nowatchdog nokaslr",
+            f"LAB_OUT={self.plan.out} LAB_GUEST={LAB_DIR / 'guest'} LAB_9P={NINE_P} LAB_KEEP={':'.join(keep)}"])
+
+    # Following
+
+    @staticmethod
+    def _receive(port):
+        try:
+            return port.recv(65536)
+        except ConnectionError:
+            return b""
+
+    def _take(self, number, data):
+        if number != 3:
+            self._sinks[number].feed(data)
+            return
+        self._words += data
+        while b"\n" in self._words:
+            line, self._words = self._words.split(b"\n", 1)
+            self._hear(line.decode(errors="replace"))
+
+    def _hear(self, line):
+        word, _, rest = line.partition(" ")
+        if word == "begin":
+            self.outcome.boot_seconds = time.monotonic() - self._started
+        elif word == "fail":
+            self.outcome.failure = rest
+            self._ended = True
+        elif word == "exit":
+            self.outcome.status = int(rest)
+            self._deadline = max(self._deadline, time.monotonic() + GRACE_AFTER_EXIT)
+        elif word == "done":
+            self._ended = True
+
+    def _complete(self):
+        """The VM has said its last word, and both streams have ended (a shell has none)."""
+        if not self._ended:
+            return False
+        return bool(self.outcome.failure) or self.plan.shell or all(sink.ended for sink in self._sinks.values())
+
+    def _time_is_up(self):
+        doing = "its end checks" if self.outcome.status is not None else "the command" \
+            if self.outcome.boot_seconds else "its boot"
+        self.outcome.failure = f"the VM was stopped: {doing} did not end within --timeout {self.plan.timeout:g} s"
+
+    def _died(self):
+        if self.plan.shell and self._process.returncode == 0:
+            self.outcome.status = 0
+            return
+        if self._given_up:
+            self.outcome.failure = self._given_up
+            return
+        text = self._read_console()
+        panic = re.search(r"Kernel panic - .*", text)
+        if panic:
+            self.outcome.failure = f"the VM's kernel died: {panic[0].strip()}"
+        elif not text:
+            self.outcome.failure = f"QEMU did not start: {self._last_words()}"
+        elif self._process.returncode < 0:
+            name = signal.Signals(-self._process.returncode).name
+            self.outcome.failure = f"QEMU was killed by {name} while the VM ran: {self._last_words()}"
+        elif self._process.returncode:
+            self.outcome.failure = f"QEMU ended with status {self._process.returncode}: {self._last_words()}"
+        else:
+            self.outcome.failure = "the VM went down before the command ended"
+
+    def _last_words(self):
+        return tail(self._qemu_log, 1).replace(f"{self.plan.qemu}: ", "") or "it said nothing"
+
+    def _read_console(self):
+        """The console; after a normal end, once its last line has come through."""
+        patience = time.monotonic() + MARKER_PATIENCE
+        while True:
+            try:
+                text = self._console.read_text(encoding="utf-8", errors="replace")
+            except FileNotFoundError:
+                return ""
+            if not self._ended or f"lab: end {self._token}" in text or time.monotonic() > patience:
+                return text
+            time.sleep(0.02)
+
+
+class Stream:
+    """Passes bytes on to a sink as they come, up to the token that ends them."""
+
+    def __init__(self, sink, token):
+        self._sink = sink
+        self._end = b"\0" + token.encode()
+        self._held = b""
+        self.ended = False
+
+    def feed(self, data):
+        data = self._held + data
+        self._held = b""
+        cut = data.find(self._end)
+        if cut >= 0:
+            self.ended = True
+            data = data[:cut]
+        else:
+            start = data.rfind(b"\0", max(0, len(data) - len(self._end)))
+            if start >= 0 and self._end.startswith(data[start:]):
+                data, self._held = data[:start], data[start:]
+        self._sink.write(data)
+
+    def close(self):
+        self._sink.write(self._held)
+        self._sink.close()
+
+
+class PlainSink:
+    def __init__(self, stream):
+        self._stream = stream.buffer
+
+    def write(self, data):
+        self._stream.write(data)
+        self._stream.flush()
+
+    def close(self):
+        pass
+
+
+class PrefixedSink:
+    """Whole lines, each with a prefix, so that the output of two VMs can be told apart."""
+
+    def __init__(self, stream, prefix):
+        self._stream = stream.buffer
+        self._prefix = prefix.encode()
+        self._held = b""
+
+    def write(self, data):
+        *lines, self._held = (self._held + data).split(b"\n")
+        self._stream.write(b"".join(self._prefix + line + b"\n" for line in lines))
+        self._stream.flush()
+
+    def close(self):
+        if self._held:
+            self.write(b"\n")
+
+
+def comma(value):
+    """QEMU's options are separated by commas; one inside a value is doubled."""
+    return str(value).replace(",", ",,")
+
+
+def terminal_size():
+    size = os.get_terminal_size(sys.stdin.fileno())
+    return f"rows {size.lines} cols {size.columns}"
+
+
+def die_with_parent():
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def check_paths(*paths):
+    """Folders end up in a kernel command line, which knows no quoting that an init would understand."""
+    for path in paths:
+        if re.search(r"[\s:\"'\\]", str(path)):
+            raise LabError(f"the path {path} holds a space, colon, quote or backslash, which the VM's kernel cannot "
+                           "be told; move it, or choose another with --out or VFIO_FERRY_CACHE")
