@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../lib/lab.h"
 #include "refusals.h"
 
 enum {
@@ -265,7 +266,6 @@ static void test_cancel(struct bench *b)
 
 static struct buffer table_buffer;
 static struct vf *table_vf;
-static uint32_t table_len;
 
 static void build_save(struct bench *b, struct fw *fw, struct fw_cmd *c)
 {
@@ -276,7 +276,7 @@ static void build_save(struct bench *b, struct fw *fw, struct fw_cmd *c)
 static void build_load(struct bench *b, struct fw *fw, struct fw_cmd *c)
 {
     (void)b, (void)fw;
-    *c = vhca_load_cmd(table_vf->id, &table_buffer, table_len);
+    *c = vhca_load_cmd(table_vf->id, &table_buffer, table_buffer.size);
 }
 
 static void build_suspend(struct bench *b, struct fw *fw, struct fw_cmd *c)
@@ -368,6 +368,7 @@ static void test_dma_errors(struct bench *b)
     uint64_t *list, sum;
     uint32_t bad, len;
 
+    lab_expect(REPORT_OF_DMA_FAULT);
     wl_fill(v->wl, 0, NOISE_PAGES * PAGE, 27);
     sum = wl_sum(v->wl);
     fw_mkey_cmd(&b->pf, &mkey, b->pd, good.offset, ROOM, 12);

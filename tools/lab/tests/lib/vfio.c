@@ -216,6 +216,10 @@ void vfio_close(struct vfio_function *f)
 {
     for (unsigned i = 0; i < f->vectors; i++)
         close(f->irq[i]);
+    for (unsigned i = 0; i < 6; i++)
+        if (f->bar[i].at)
+            munmap(f->bar[i].at, f->bar[i].size);
+    memset(f->bar, 0, sizeof(f->bar));
     close(f->fd);
     if (f->group >= 0)
         close(f->group);
@@ -240,6 +244,7 @@ void *vfio_map_bar(struct vfio_function *f, unsigned bar, size_t *size)
     map = mmap(NULL, info.size, PROT_READ | PROT_WRITE, MAP_SHARED, f->fd, info.offset);
     if (map == MAP_FAILED)
         return NULL;
+    f->bar[bar] = (struct vfio_map){ map, info.size };
     if (size)
         *size = info.size;
     return map;

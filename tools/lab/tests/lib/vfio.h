@@ -35,6 +35,10 @@ struct vfio_function {
     uint64_t config;            /* offset of configuration space */
     int irq[VFIO_MAX_VECTORS];  /* an eventfd for each MSI-X vector */
     unsigned vectors;
+    struct vfio_map {
+        void *at;
+        size_t size;
+    } bar[6];                   /* mapped: they keep the device open */
 };
 
 bool io_backend_available(enum io_backend backend);
@@ -49,7 +53,7 @@ int vfio_open(struct vfio_function *f, struct io_space *s, const char *bdf,
               const char *token);
 void vfio_close(struct vfio_function *f);
 int vfio_reset(struct vfio_function *f);
-/* NULL if the BAR is not there or cannot be mapped. */
+/* NULL if the BAR is not there or cannot be mapped; until vfio_close(). */
 void *vfio_map_bar(struct vfio_function *f, unsigned bar, size_t *size);
 int vfio_config_read(struct vfio_function *f, unsigned offset, void *data, unsigned len);
 int vfio_config_write(struct vfio_function *f, unsigned offset, const void *data, unsigned len);
