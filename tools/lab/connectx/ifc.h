@@ -176,6 +176,7 @@ enum { UAR_CQ_ARM = 0x20, UAR_EQ_ARM = 0x40, UAR_EQ_CI = 0x48 };
 /* common to inputs and outputs */
 #define F_IN_OPCODE         0x000, 16
 #define F_IN_UID            0x010, 16
+#define F_IN_RESERVED       0x020, 16
 #define F_IN_OP_MOD         0x030, 16
 #define F_OUT_STATUS        0x000, 8
 #define F_OUT_SYNDROME      0x020, 32

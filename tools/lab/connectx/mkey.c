@@ -117,22 +117,22 @@ uint32_t cx_mkey_check(CxVhca *v, uint32_t key, uint64_t va, uint64_t len)
 }
 
 /*
- * The bus address of va and, in *len, how many of the bytes wanted follow it
+ * The bus address of va and, in *run, how many of len bytes follow there
  * without a gap.  The caller has checked the range.
  */
 static uint64_t cx_mkey_run(CxVhca *v, uint32_t key, uint64_t va,
-                            uint64_t *len)
+                            uint64_t len, uint64_t *run)
 {
     CxMkey *m = cx_object_find(v, OBJECT_MKEY, key >> 8);
     uint64_t page = 1ull << m->mtt.log_page;
     uint64_t pos = va - m->start + cx_mkey_first(m);
-    uint64_t i = pos / page, run = page - pos % page;
+    uint64_t i = pos / page, n = page - pos % page;
 
-    while (run < *len && m->mtt.addr[i + 1] == m->mtt.addr[i] + page) {
-        run += page;
+    while (n < len && m->mtt.addr[i + 1] == m->mtt.addr[i] + page) {
+        n += page;
         i++;
     }
-    *len = MIN(run, *len);
+    *run = MIN(n, len);
     return cx_pages_addr(&m->mtt, pos);
 }
 
@@ -145,8 +145,9 @@ bool cx_mkey_read(CxVhca *v, uint32_t key, uint64_t va, void *buf,
         return false;
     }
     for (uint64_t n; len; va += n, b += n, len -= n) {
-        n = len;
-        if (cx_dma_read(v, cx_mkey_run(v, key, va, &n), b, n) != MEMTX_OK) {
+        uint64_t addr = cx_mkey_run(v, key, va, len, &n);
+
+        if (cx_dma_read(v, addr, b, n) != MEMTX_OK) {
             return false;
         }
     }
@@ -162,8 +163,9 @@ bool cx_mkey_write(CxVhca *v, uint32_t key, uint64_t va, const void *buf,
         return false;
     }
     for (uint64_t n; len; va += n, b += n, len -= n) {
-        n = len;
-        if (cx_dma_write(v, cx_mkey_run(v, key, va, &n), b, n) != MEMTX_OK) {
+        uint64_t addr = cx_mkey_run(v, key, va, len, &n);
+
+        if (cx_dma_write(v, addr, b, n) != MEMTX_OK) {
             return false;
         }
     }

@@ -141,7 +141,8 @@ static bool cx_reserved_set(const CxCommand *c)
     uint32_t len = MIN(c->op->in_min, 32);
     uint8_t known[32] = { 0 };
 
-    if (ifc_get(c->in, 0x020, 16)) {
+    /* No user context was ever created, so there is no uid but 0. */
+    if (ifc_get(c->in, F_IN_UID) || ifc_get(c->in, F_IN_RESERVED)) {
         return true;
     }
     if (!(c->op->flags & CX_OP_STRICT)) {
