@@ -5,6 +5,7 @@ The verdict, in this order: the VM failed (FAILED), the kernel reported what nob
 was announced (SPLAT), else the command's own exit status.
 """
 
+import argparse
 import os
 import re
 import shutil
@@ -131,9 +132,20 @@ def plan_of(options, out, command):
     return Plan(kernel=kernel, driver=options.driver, qemu=binary, firmware=qemu.firmware(),
                 initramfs=initramfs(kernel), accelerator=accelerator(binary, qemu.firmware(), kernel),
                 vfs=options.vfs, memory=options.mem or MEMORY[kernel.name], cpus=options.smp, out=out,
-                insmod=modules.to_insert(options.driver, kernel), command=command, nic=options.nic, trace=trace,
+                insmod=modules.to_insert(options.driver.split(","), kernel), command=command, nic=options.nic, trace=trace,
                 autoprobe=options.autoprobe, leaks=kernel.name == "debug" and not options.no_leak_scan,
                 timeout=options.timeout or 300)
+
+
+def drivers(text):
+    """The value of --driver: one name, or several for the VFs in turn."""
+    names = text.split(",")
+    for name in names:
+        if name not in modules.DRIVERS:
+            raise argparse.ArgumentTypeError(f"'{name}' is none of {', '.join(modules.DRIVERS)}")
+    if "none" in names and len(names) > 1:
+        raise argparse.ArgumentTypeError("'none' goes with no other driver")
+    return text
 
 
 def check_options(options, command):
