@@ -157,5 +157,5 @@ def make_everything(options, archive, qemu):
 
 
 def build_model(_):
-    print(Qemu(packages.Archive()).prepare().binary())
+    print(Qemu(packages.Archive()).existing().binary())
     return 0

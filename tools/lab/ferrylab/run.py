@@ -124,8 +124,7 @@ def split_commands(words):
 def plan_of(options, out, command):
     check_options(options, command)
     kernel = kernels.installed(options.kernel)
-    archive = packages.Archive()
-    qemu = Qemu(archive).prepare()
+    qemu = Qemu(packages.Archive()).existing()
     binary = qemu.binary()
     trace = Path(options.trace).absolute() if options.trace else None
     check_paths(CHECKOUT, CACHE, out)
@@ -164,7 +163,7 @@ def check_options(options, command):
 def nic_property(text):
     key, equals, value = text.partition("=")
     if not equals or not re.fullmatch(r"[\w-]+", key):
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text} is not of the form KEY=VALUE")
     return key, value
 
 
@@ -200,10 +199,10 @@ def verdict(plan, outcome, options, prefix=""):
     for pattern in unmet:
         complain(prefix, f"announced with lab-expect, but never reported: {pattern}")
     if outcome.failure:
-        complain(prefix, f"FAILED: {outcome.failure}")
         if outcome.console and not surprising and not options.console:
             complain(prefix, f"the console's last lines (all of it: {plan.out / 'console.log'}):")
             print(indented("\n".join(outcome.console.splitlines()[-CONSOLE_TAIL:])), file=sys.stderr, flush=True)
+        complain(prefix, f"FAILED: {outcome.failure}")
         return FAILED
     if surprising or unmet:
         complain(prefix, f"FAILED: {count(len(surprising), 'unannounced kernel report')}, {len(unmet)} announced but missing; "

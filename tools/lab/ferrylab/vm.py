@@ -266,7 +266,7 @@ class Machine:
             self.outcome.failure = "the VM went down before the command ended"
 
     def _last_words(self):
-        return tail(self._qemu_log, 1).replace(f"{self.plan.qemu}: ", "") or "it said nothing"
+        return tail(self._qemu_log, 1).replace("qemu-system-x86_64: ", "") or "it said nothing"
 
     def _read_console(self):
         """The console; after a normal end, once its last line has come through."""
@@ -345,7 +345,7 @@ def comma(value):
 
 def terminal_size():
     size = os.get_terminal_size(sys.stdin.fileno())
-    return f"rows {size.lines} cols {size.columns}"
+    return f"rows {size.lines or 24} cols {size.columns or 80}"
 
 
 def die_with_parent():
