@@ -241,16 +241,21 @@ static int go_to(struct ferry_vf *vf, enum vfio_device_mig_state goal,
 	return 0;
 }
 
+static bool is_resetting(struct ferry_vf *vf)
+{
+	return READ_ONCE(vf->link) == FERRY_LINK_RESETTING;
+}
+
 /* Take state_mutex, but not in the middle of a reset. */
 static int lock_state(struct ferry_vf *vf)
 {
 	long left = RESET_TIMEOUT;
 
 	mutex_lock(&vf->state_mutex);
-	while (vf->link == FERRY_LINK_RESETTING) {
+	while (is_resetting(vf)) {
 		mutex_unlock(&vf->state_mutex);
 		left = wait_event_killable_timeout(vf->link_wait,
-			READ_ONCE(vf->link) != FERRY_LINK_RESETTING, left);
+						   !is_resetting(vf), left);
 		if (left < 0)
 			return left;
 		if (!left)
