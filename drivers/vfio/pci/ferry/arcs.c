@@ -101,7 +101,7 @@ static int undo(const struct ferry_arc *arc, const struct ferry_step_ops *steps,
 	while (failed--) {
 		const struct ferry_step_ops *step = &steps[arc->steps[failed]];
 
-		err = step->undo ? step->undo(context) : 0;
+		err = step->undo ? step->undo(context) : -EIO;
 		if (err)
 			return err;
 	}

@@ -51,7 +51,7 @@ struct ferry_arc {
  * struct ferry_step_ops - what a step does
  * @name: for messages
  * @do_it: the step; -ETIMEDOUT means that its effect is unknown
- * @undo: takes its effect back; NULL if there is nothing to take back
+ * @undo: takes its effect back; NULL if nothing can
  */
 struct ferry_step_ops {
 	const char *name;
