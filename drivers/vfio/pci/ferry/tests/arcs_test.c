@@ -39,77 +39,98 @@ struct function {
 	int broken;		/* steps that no firmware would allow */
 };
 
-static bool fails(struct function *f)
+/* Would a function allow the step as it is? */
+static bool is_allowed(const struct function *f, enum ferry_step step)
 {
+	switch (step) {
+	case FERRY_STEP_SUSPEND_INITIATOR:
+		return !f->initiator;
+	case FERRY_STEP_RESUME_INITIATOR:
+		return f->initiator && !f->responder;
+	case FERRY_STEP_SUSPEND_RESPONDER:
+		return f->initiator && !f->responder;
+	case FERRY_STEP_RESUME_RESPONDER:
+		return f->responder;
+	case FERRY_STEP_OPEN_SAVE:
+	case FERRY_STEP_OPEN_RESUME:
+		return f->session == SESSION_NONE && f->responder;
+	case FERRY_STEP_OPEN_PRECOPY:
+		return f->session == SESSION_NONE && !f->responder;
+	case FERRY_STEP_BEGIN_PRECOPY:
+		return f->session == SESSION_PRECOPY && !f->tracking;
+	case FERRY_STEP_CONTINUE_PRECOPY:
+		return f->tracking && !f->initiator;
+	case FERRY_STEP_PAUSE_PRECOPY:
+		return f->session == SESSION_PRECOPY;
+	case FERRY_STEP_CANCEL_PRECOPY:
+		return f->session == SESSION_PRECOPY && !f->responder;
+	case FERRY_STEP_BEGIN_FINAL:
+		return f->responder && !f->middle &&
+		       (f->session == SESSION_SAVE ||
+			f->session == SESSION_PRECOPY);
+	case FERRY_STEP_FINISH_LOAD:
+		return f->session == SESSION_RESUME && f->responder;
+	case FERRY_STEP_CLOSE:
+		return f->session != SESSION_NONE;
+	default:
+		return false;
+	}
+}
+
+static void apply(struct function *f, enum ferry_step step)
+{
+	switch (step) {
+	case FERRY_STEP_SUSPEND_INITIATOR:
+	case FERRY_STEP_RESUME_INITIATOR:
+		f->initiator = step == FERRY_STEP_SUSPEND_INITIATOR;
+		break;
+	case FERRY_STEP_SUSPEND_RESPONDER:
+	case FERRY_STEP_RESUME_RESPONDER:
+		f->responder = step == FERRY_STEP_SUSPEND_RESPONDER;
+		break;
+	case FERRY_STEP_OPEN_SAVE:
+		f->session = SESSION_SAVE;
+		break;
+	case FERRY_STEP_OPEN_PRECOPY:
+		f->session = SESSION_PRECOPY;
+		break;
+	case FERRY_STEP_OPEN_RESUME:
+		f->session = SESSION_RESUME;
+		break;
+	case FERRY_STEP_BEGIN_PRECOPY:
+		f->tracking = true;
+		break;
+	case FERRY_STEP_CONTINUE_PRECOPY:
+	case FERRY_STEP_PAUSE_PRECOPY:
+		f->middle = step == FERRY_STEP_CONTINUE_PRECOPY;
+		break;
+	case FERRY_STEP_CANCEL_PRECOPY:
+		f->middle = false;
+		f->tracking = false;
+		break;
+	case FERRY_STEP_BEGIN_FINAL:
+		f->tracking = false;
+		break;
+	case FERRY_STEP_CLOSE:
+		f->session = SESSION_NONE;
+		break;
+	default:
+		break;
+	}
+}
+
+static int fake_step(void *context, enum ferry_step step)
+{
+	struct function *f = context;
 	int call = f->calls++;
 
-	return call == f->fail || call == f->fail_too;
-}
-
-static void expect(struct function *f, bool allowed)
-{
-	if (!allowed)
+	if (call == f->fail || call == f->fail_too)
+		return f->error;
+	if (!is_allowed(f, step))
 		f->broken++;
+	apply(f, step);
+	return 0;
 }
-
-#define STEP(name, allowed, effect)				\
-	static int name(void *context)				\
-	{							\
-		struct function *f = context;			\
-								\
-		if (fails(f))					\
-			return f->error;			\
-		expect(f, allowed);				\
-		effect;						\
-		return 0;					\
-	}
-
-STEP(suspend_initiator, !f->initiator, f->initiator = true)
-STEP(resume_initiator, f->initiator && !f->responder, f->initiator = false)
-STEP(suspend_responder, f->initiator && !f->responder, f->responder = true)
-STEP(resume_responder, f->responder, f->responder = false)
-STEP(open_save, f->session == SESSION_NONE && f->responder,
-     f->session = SESSION_SAVE)
-STEP(open_precopy, f->session == SESSION_NONE && !f->responder,
-     f->session = SESSION_PRECOPY)
-STEP(open_resume, f->session == SESSION_NONE && f->responder,
-     f->session = SESSION_RESUME)
-STEP(begin_precopy, f->session == SESSION_PRECOPY && !f->tracking,
-     f->tracking = true)
-STEP(continue_precopy, f->tracking && !f->initiator, f->middle = true)
-STEP(pause_precopy, f->session == SESSION_PRECOPY, f->middle = false)
-STEP(cancel_precopy, f->session == SESSION_PRECOPY && !f->responder,
-     f->tracking = f->middle = false)
-STEP(begin_final, f->responder && !f->middle && f->session != SESSION_NONE &&
-     f->session != SESSION_RESUME, f->tracking = false)
-STEP(finish_load, f->session == SESSION_RESUME && f->responder, )
-STEP(close_session, f->session != SESSION_NONE, f->session = SESSION_NONE)
-
-/* The same pairs as in fsm.c */
-static const struct ferry_step_ops fake_steps[FERRY_NR_STEPS] = {
-	[FERRY_STEP_SUSPEND_INITIATOR] = {
-		"suspend initiator", suspend_initiator, resume_initiator },
-	[FERRY_STEP_SUSPEND_RESPONDER] = {
-		"suspend responder", suspend_responder, resume_responder },
-	[FERRY_STEP_RESUME_INITIATOR] = {
-		"resume initiator", resume_initiator, suspend_initiator },
-	[FERRY_STEP_RESUME_RESPONDER] = {
-		"resume responder", resume_responder, suspend_responder },
-	[FERRY_STEP_OPEN_SAVE] = { "open save", open_save, close_session },
-	[FERRY_STEP_OPEN_PRECOPY] = {
-		"open pre-copy", open_precopy, close_session },
-	[FERRY_STEP_OPEN_RESUME] = { "open resume", open_resume, close_session },
-	[FERRY_STEP_BEGIN_PRECOPY] = {
-		"begin pre-copy", begin_precopy, cancel_precopy },
-	[FERRY_STEP_CONTINUE_PRECOPY] = {
-		"continue pre-copy", continue_precopy, pause_precopy },
-	[FERRY_STEP_PAUSE_PRECOPY] = {
-		"pause pre-copy", pause_precopy, continue_precopy },
-	[FERRY_STEP_CANCEL_PRECOPY] = { "cancel pre-copy", cancel_precopy },
-	[FERRY_STEP_BEGIN_FINAL] = { "begin final image", begin_final },
-	[FERRY_STEP_FINISH_LOAD] = { "finish load", finish_load },
-	[FERRY_STEP_CLOSE] = { "close session", close_session },
-};
 
 /* What a function is like in each state */
 static const struct function in_state[NR_STATES] = {
@@ -239,7 +260,7 @@ static int walk(struct kunit *test, struct vfio_device *vdev,
 		arcs++;
 		arc = ferry_arc_find(*state, next);
 		KUNIT_ASSERT_NOT_NULL(test, arc);
-		err = ferry_arc_run(arc, fake_steps, f, state);
+		err = ferry_arc_run(arc, fake_step, f, state);
 		if (err)
 			return err;
 		KUNIT_EXPECT_EQ(test, (int)*state, (int)next);
@@ -416,4 +437,5 @@ static struct kunit_suite arcs_suite = {
 	.name = "ferry-arcs",
 	.test_cases = arcs_cases,
 };
+
 kunit_test_suite(arcs_suite);

@@ -301,6 +301,7 @@ static struct kunit_suite wire_suite = {
 	.name = "ferry-wire",
 	.test_cases = wire_cases,
 };
+
 kunit_test_suite(wire_suite);
 
 MODULE_LICENSE("GPL");
