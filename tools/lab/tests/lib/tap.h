@@ -10,11 +10,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* One test point; returns cond, so that a test can give up on what depends on it. */
-#define ok(cond, ...) tap_ok((cond), __FILE__, __LINE__, __VA_ARGS__)
+/*
+ * One test point; returns cond, so that a test can give up on what depends on
+ * it.  The text is made after cond, so it may tell what cond found.
+ */
+#define ok(cond, ...) ({                                                    \
+    bool cond_ = (cond);                                                    \
+    tap_ok(cond_, __FILE__, __LINE__, __VA_ARGS__);                         \
+})
 /* Test point: two numbers are equal; shows both if not. */
-#define ok_eq(got, want, ...) \
-    tap_ok_eq((uint64_t)(got), (uint64_t)(want), __FILE__, __LINE__, __VA_ARGS__)
+#define ok_eq(got, want, ...) ({                                            \
+    uint64_t got_ = (uint64_t)(got), want_ = (uint64_t)(want);              \
+    tap_ok_eq(got_, want_, __FILE__, __LINE__, __VA_ARGS__);                \
+})
 
 bool tap_ok(bool cond, const char *file, int line, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));

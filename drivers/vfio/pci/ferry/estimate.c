@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What users ask about a save, hundreds of times a second: how much is to
+ * come. Answered from the queue and, if it is not busy, by the firmware.
+ *
+ * ferry_estimate_precopy() is called through an FD, ferry_estimate_stop()
+ * through the device's, neither under a lock.
+ */
+#include "compat.h"
+#include "estimate.h"
+#include "save.h"
+#include "session.h"
+#include "wire.h"
+
+/* Ask the firmware what changed, unless it is busy: then the last word counts. */
+static void refresh_estimate(struct ferry_session *session)
+{
+	struct ferry_queue *queue = &session->queue;
+	struct vfio_ferry_estimate estimate;
+	struct ferry_vf *vf = session->vf;
+	bool ask;
+
+	spin_lock_irq(&queue->lock);
+	ask = queue->phase == FERRY_PHASE_PRECOPY && !queue->active &&
+	      !queue->untracked;
+	spin_unlock_irq(&queue->lock);
+	if (!ask || ferry_session_try_lane(session))
+		return;
+	/* A save or an arc may have been quicker: see that it still applies. */
+	spin_lock_irq(&queue->lock);
+	ask = queue->phase == FERRY_PHASE_PRECOPY && !queue->untracked;
+	spin_unlock_irq(&queue->lock);
+	if (ask && !ferry_command_query(vf, true, &estimate)) {
+		spin_lock_irq(&queue->lock);
+		queue->estimate = estimate;
+		if (estimate.reinit &&
+		    ferry_precopy_info_v2(&vf->device->core.vdev))
+			queue->reinit = true;
+		spin_unlock_irq(&queue->lock);
+	}
+	ferry_lane_leave(vf);
+}
+
+/**
+ * ferry_estimate_precopy() - what a reader can expect in pre-copy
+ * @session: the session, through its FD
+ * @info: filled: both numbers, and the flags in their second form
+ *
+ * A snapshot: moves no data and waits for no save. If it finds the reader at
+ * the end of the data and the function changed, the worker will save that.
+ *
+ * Return: 0, -EINVAL outside of pre-copy, -ENODEV if the session is over.
+ */
+int ferry_estimate_precopy(struct ferry_session *session,
+		    struct vfio_precopy_info *info)
+{
+	struct ferry_queue *queue = &session->queue;
+	u64 initial, dirty, coming = 0;
+	bool kick;
+	int err = 0;
+
+	refresh_estimate(session);
+	spin_lock_irq(&queue->lock);
+	if (queue->phase == FERRY_PHASE_CLOSED)
+		err = -ENODEV;
+	else if (queue->phase != FERRY_PHASE_PRECOPY &&
+		 queue->phase != FERRY_PHASE_PAUSED)
+		err = -EINVAL;
+	if (err) {
+		spin_unlock_irq(&queue->lock);
+		return err;
+	}
+
+	initial = queue->unread_initial;
+	dirty = queue->unread_dirty;
+	if (queue->active)
+		coming = queue->active_bytes;
+	else if (queue->phase == FERRY_PHASE_PRECOPY && queue->estimate.required)
+		coming = max(queue->estimate.required, queue->estimate.total) +
+			 FERRY_WIRE_IMAGE_OVERHEAD;
+	if (queue->reinit) {
+		initial += dirty + coming;
+		dirty = 0;
+		if (!queue->reinit_told)
+			info->flags |= FERRY_PRECOPY_REINIT;
+		queue->reinit_told = true;
+	} else if (queue->active && queue->active->kind == FERRY_IMAGE_INITIAL) {
+		initial += coming;
+	} else {
+		dirty += coming;
+	}
+	kick = coming && !queue->active && !queue->unread_initial &&
+	       !queue->unread_dirty;
+	queue->demand |= kick;
+	spin_unlock_irq(&queue->lock);
+
+	info->initial_bytes = initial;
+	info->dirty_bytes = dirty;
+	if (kick)
+		ferry_session_kick(session);
+	return 0;
+}
+
+/* Bytes of a final image under way, 0 in other phases. */
+static u64 final_bytes(struct ferry_vf *vf)
+{
+	struct ferry_session *session = ferry_session_current(vf);
+	struct ferry_queue *queue;
+	u64 bytes = 0;
+
+	if (!session)
+		return 0;
+	queue = &session->queue;
+	spin_lock_irq(&queue->lock);
+	if (queue->phase == FERRY_PHASE_FINAL ||
+	    queue->phase == FERRY_PHASE_SAVED)
+		bytes = queue->unread_initial + queue->unread_dirty +
+			queue->remaining + FERRY_WIRE_END_BYTES;
+	spin_unlock_irq(&queue->lock);
+	ferry_session_put(session);
+	return bytes;
+}
+
+/**
+ * ferry_estimate_stop() - bytes that a stop would still produce
+ * @vf: the function, open
+ * @bytes: set, never to 0
+ *
+ * Asks the firmware unless it is busy: then the last answer has to do.
+ *
+ * Return: 0 or negative errno.
+ */
+int ferry_estimate_stop(struct ferry_vf *vf, u64 *bytes)
+{
+	struct vfio_ferry_estimate estimate;
+	int err;
+
+	*bytes = final_bytes(vf);
+	if (*bytes)
+		return 0;
+	err = READ_ONCE(vf->full) ? ferry_lane_try_enter(&vf->lane) :
+				    ferry_lane_enter(&vf->lane);
+	if (!err) {
+		err = ferry_save_query_full(vf, &estimate);
+		ferry_lane_leave(vf);
+	}
+	if (err && !READ_ONCE(vf->full))
+		return err;
+	*bytes = READ_ONCE(vf->full) + FERRY_WIRE_IDENTITY_BYTES +
+		 FERRY_WIRE_IMAGE_OVERHEAD + FERRY_WIRE_END_BYTES;
+	return 0;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Injected failures, without CONFIG_FAULT_INJECTION: one site of one function
+ * fails at its nth next use. Set through debugfs, for tests.
+ */
+#ifndef FERRY_FAULT_H
+#define FERRY_FAULT_H
+
+#include <linux/atomic.h>
+
+struct seq_file;
+
+enum ferry_fault_site {
+	FERRY_FAULT_SUSPEND,
+	FERRY_FAULT_RESUME,
+	FERRY_FAULT_QUERY,
+	FERRY_FAULT_SAVE,	/* the command cannot be issued */
+	FERRY_FAULT_SAVED,	/* the command fails */
+	FERRY_FAULT_LOAD,
+	FERRY_FAULT_STOP_TRACKING,
+	FERRY_FAULT_MAP,
+	FERRY_FAULT_UNMAP,
+	FERRY_FAULT_ALLOC,
+	FERRY_FAULT_SESSION,
+	FERRY_NR_FAULTS,
+};
+
+/**
+ * struct ferry_fault - the sites of one function
+ * @countdown: uses until the site fails, 0 if it does not
+ * @error: positive errno it fails with
+ * @hits: how often it failed
+ */
+struct ferry_fault {
+	struct {
+		atomic_t countdown;
+		int error;
+		atomic_t hits;
+	} site[FERRY_NR_FAULTS];
+};
+
+const char *ferry_fault_name(enum ferry_fault_site site);
+int ferry_fault_hit(struct ferry_fault *fault, enum ferry_fault_site site);
+int ferry_fault_set(struct ferry_fault *fault, char *request);
+void ferry_fault_show(struct ferry_fault *fault, struct seq_file *to);
+
+#endif /* FERRY_FAULT_H */

@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The migration state machine of a function. See fsm.h and arcs.h.
+ *
+ * Called by the vfio core for SET_STATE and its kin, by the backend's
+ * callbacks for open, close, reset and the physical function's coming and
+ * going. Everything is under state_mutex, which no user copy is made under.
+ */
+#include <linux/file.h>
+#include <linux/sched/signal.h>
+
+#include "arcs.h"
+#include "estimate.h"
+#include "fsm.h"
+#include "load.h"
+#include "save.h"
+#include "session.h"
+#include "trace.h"
+#include "vf.h"
+
+/* Longest wait for a reset that another thread does */
+#define RESET_TIMEOUT	(30 * HZ)
+
+static struct ferry_vf *to_vf(struct vfio_device *vdev)
+{
+	return container_of(vdev, struct vfio_ferry_device, core.vdev)->vf;
+}
+
+/* The steps. Context is the vf; state_mutex is held. */
+
+static int in_lane(struct ferry_vf *vf, enum vfio_ferry_side side,
+		   int (*command)(struct ferry_vf *vf,
+				  enum vfio_ferry_side side))
+{
+	int err = ferry_lane_enter(&vf->lane);
+
+	if (err)
+		return err;
+	err = command(vf, side);
+	ferry_lane_leave(vf);
+	return err;
+}
+
+static int suspend_initiator(void *vf)
+{
+	return in_lane(vf, VFIO_FERRY_INITIATOR, ferry_command_suspend);
+}
+
+static int suspend_responder(void *vf)
+{
+	return in_lane(vf, VFIO_FERRY_RESPONDER, ferry_command_suspend);
+}
+
+static int resume_initiator(void *vf)
+{
+	return in_lane(vf, VFIO_FERRY_INITIATOR, ferry_command_resume);
+}
+
+static int resume_responder(void *vf)
+{
+	return in_lane(vf, VFIO_FERRY_RESPONDER, ferry_command_resume);
+}
+
+/* The session and its FD; the user gets that when the arc is through. */
+static int open_session(struct ferry_vf *vf, enum ferry_phase phase)
+{
+	struct ferry_session *session = ferry_session_new(vf, phase);
+	struct file *file;
+
+	if (IS_ERR(session))
+		return PTR_ERR(session);
+	file = ferry_stream_file(session);
+	if (IS_ERR(file)) {
+		ferry_session_close(vf);
+		return PTR_ERR(file);
+	}
+	vf->file = file;
+	return 0;
+}
+
+static int open_save(void *vf)
+{
+	return open_session(vf, FERRY_PHASE_FINAL);
+}
+
+static int open_precopy(void *vf)
+{
+	return open_session(vf, FERRY_PHASE_PAUSED);
+}
+
+static int open_resume(void *vf)
+{
+	return open_session(vf, FERRY_PHASE_RECEIVING);
+}
+
+static int close_session(void *vf)
+{
+	ferry_session_close(vf);
+	return 0;
+}
+
+static int begin_precopy(void *context)
+{
+	struct ferry_vf *vf = context;
+	int err = ferry_save_begin_precopy(vf, vf->session);
+
+	/* The image in reserve is made while the firmware saves. */
+	if (!err)
+		ferry_worker_kick(vf);
+	return err;
+}
+
+static int cancel_precopy(void *context)
+{
+	struct ferry_vf *vf = context;
+
+	ferry_save_cancel_precopy(vf, vf->session);
+	return 0;
+}
+
+static int pause_precopy(void *context)
+{
+	struct ferry_vf *vf = context;
+
+	ferry_queue_set_phase(&vf->session->queue, FERRY_PHASE_PAUSED);
+	return 0;
+}
+
+static int continue_precopy(void *context)
+{
+	struct ferry_vf *vf = context;
+
+	ferry_queue_set_phase(&vf->session->queue, FERRY_PHASE_PRECOPY);
+	ferry_worker_kick(vf);
+	return 0;
+}
+
+static int begin_final(void *context)
+{
+	struct ferry_vf *vf = context;
+
+	return ferry_save_begin_final(vf, vf->session);
+}
+
+static int finish_load(void *context)
+{
+	struct ferry_vf *vf = context;
+
+	return ferry_load_finish(vf, vf->session);
+}
+
+static const struct ferry_step_ops steps[FERRY_NR_STEPS] = {
+	[FERRY_STEP_SUSPEND_INITIATOR] = {
+		"suspend initiator", suspend_initiator, resume_initiator },
+	[FERRY_STEP_SUSPEND_RESPONDER] = {
+		"suspend responder", suspend_responder, resume_responder },
+	[FERRY_STEP_RESUME_INITIATOR] = {
+		"resume initiator", resume_initiator, suspend_initiator },
+	[FERRY_STEP_RESUME_RESPONDER] = {
+		"resume responder", resume_responder, suspend_responder },
+	[FERRY_STEP_OPEN_SAVE] = { "open save", open_save, close_session },
+	[FERRY_STEP_OPEN_PRECOPY] = {
+		"open pre-copy", open_precopy, close_session },
+	[FERRY_STEP_OPEN_RESUME] = { "open resume", open_resume, close_session },
+	[FERRY_STEP_BEGIN_PRECOPY] = {
+		"begin pre-copy", begin_precopy, cancel_precopy },
+	[FERRY_STEP_CONTINUE_PRECOPY] = {
+		"continue pre-copy", continue_precopy, pause_precopy },
+	[FERRY_STEP_PAUSE_PRECOPY] = {
+		"pause pre-copy", pause_precopy, continue_precopy },
+	[FERRY_STEP_CANCEL_PRECOPY] = { "cancel pre-copy", cancel_precopy },
+	[FERRY_STEP_BEGIN_FINAL] = { "begin final image", begin_final },
+	[FERRY_STEP_FINISH_LOAD] = { "finish load", finish_load },
+	[FERRY_STEP_CLOSE] = { "close session", close_session },
+};
+
+/* States */
+
+static void enter_state(struct ferry_vf *vf, enum vfio_device_mig_state state)
+{
+	ktime_t now = ktime_get();
+
+	lockdep_assert_held(&vf->state_mutex);
+	vf->stats.time[vf->state] +=
+		ktime_to_ns(ktime_sub(now, vf->stats.entered));
+	vf->stats.entered = now;
+	WRITE_ONCE(vf->state, state);
+}
+
+static int go_along(struct ferry_vf *vf, const struct ferry_arc *arc)
+{
+	enum vfio_device_mig_state state = arc->from;
+	ktime_t start = ktime_get();
+	int err;
+
+	err = ferry_arc_run(arc, steps, vf, &state);
+	/*
+	 * A refused stream leaves a function that is neither what it was nor
+	 * what it should have become.
+	 */
+	if (err && arc->from == VFIO_DEVICE_STATE_RESUMING &&
+	    READ_ONCE(vf->session->queue.error))
+		state = VFIO_DEVICE_STATE_ERROR;
+	if (state == VFIO_DEVICE_STATE_ERROR)
+		ferry_session_close(vf);
+	if (err && vf->file) {
+		fput(vf->file);
+		vf->file = NULL;
+	}
+	if (state != arc->from)
+		enter_state(vf, state);
+	trace_ferry_arc(vf->name, ferry_state_name(arc->from),
+			ferry_state_name(arc->to), err,
+			ktime_to_ns(ktime_sub(ktime_get(), start)));
+	return err;
+}
+
+/* Go to a state by the arcs that the core wants. */
+static int go_to(struct ferry_vf *vf, enum vfio_device_mig_state goal,
+		 struct file **file)
+{
+	struct vfio_device *vdev = &vf->device->core.vdev;
+	enum vfio_device_mig_state next;
+	const struct ferry_arc *arc;
+	int err;
+
+	while (vf->state != goal) {
+		err = vfio_mig_get_next_state(vdev, vf->state, goal, &next);
+		if (err)
+			return err;
+		arc = ferry_arc_find(vf->state, next);
+		/* An arc that returns an FD is the last one. */
+		if (WARN_ON_ONCE(!arc || vf->file))
+			return -EINVAL;
+		err = go_along(vf, arc);
+		if (err)
+			return err;
+	}
+	*file = vf->file;
+	vf->file = NULL;
+	return 0;
+}
+
+/* Take state_mutex, but not in the middle of a reset. */
+static int lock_state(struct ferry_vf *vf)
+{
+	long left = RESET_TIMEOUT;
+
+	mutex_lock(&vf->state_mutex);
+	while (vf->link == FERRY_LINK_RESETTING) {
+		mutex_unlock(&vf->state_mutex);
+		left = wait_event_killable_timeout(vf->link_wait,
+			READ_ONCE(vf->link) != FERRY_LINK_RESETTING, left);
+		if (left < 0)
+			return left;
+		if (!left)
+			return -EBUSY;
+		mutex_lock(&vf->state_mutex);
+	}
+	return 0;
+}
+
+static struct file *set_state(struct vfio_device *vdev,
+			      enum vfio_device_mig_state goal)
+{
+	struct ferry_vf *vf = to_vf(vdev);
+	struct file *file = NULL;
+	int err;
+
+	err = lock_state(vf);
+	if (err)
+		return ERR_PTR(err);
+	if (vf->state == VFIO_DEVICE_STATE_ERROR)
+		err = -EIO;
+	else if (vf->link != FERRY_LINK_UP)
+		err = -ENOTCONN;
+	else
+		err = go_to(vf, goal, &file);
+	mutex_unlock(&vf->state_mutex);
+	return err ? ERR_PTR(err) : file;
+}
+
+static int get_state(struct vfio_device *vdev,
+		     enum vfio_device_mig_state *state)
+{
+	struct ferry_vf *vf = to_vf(vdev);
+
+	mutex_lock(&vf->state_mutex);
+	*state = vf->state;
+	mutex_unlock(&vf->state_mutex);
+	return 0;
+}
+
+static int get_data_size(struct vfio_device *vdev, unsigned long *bytes)
+{
+	u64 size;
+	int err;
+
+	err = ferry_estimate_stop(to_vf(vdev), &size);
+	if (!err)
+		*bytes = size;
+	return err;
+}
+
+const struct vfio_migration_ops ferry_migration_ops = {
+	.migration_set_state = set_state,
+	.migration_get_state = get_state,
+	.migration_get_data_size = get_data_size,
+};
+
+static void set_link(struct ferry_vf *vf, enum ferry_link link)
+{
+	lockdep_assert_held(&vf->state_mutex);
+	WRITE_ONCE(vf->link, link);
+	wake_up_all(&vf->link_wait);
+}
+
+/* Open, close, reset, detach, attach */
+
+/**
+ * ferry_fsm_open() - the device was opened: its function is fresh
+ * @vf: the function
+ */
+void ferry_fsm_open(struct ferry_vf *vf)
+{
+	mutex_lock(&vf->state_mutex);
+	enter_state(vf, VFIO_DEVICE_STATE_RUNNING);
+	WRITE_ONCE(vf->full, 0);
+	if (vf->link == FERRY_LINK_UP)
+		ferry_lane_open(&vf->lane);
+	mutex_unlock(&vf->state_mutex);
+}
+
+/**
+ * ferry_fsm_close() - the device is about to be closed
+ * @vf: the function
+ */
+void ferry_fsm_close(struct ferry_vf *vf)
+{
+	mutex_lock(&vf->state_mutex);
+	ferry_session_close(vf);
+	ferry_lane_close(&vf->lane);
+	if (vf->link != FERRY_LINK_DOWN)
+		ferry_sessions_drain(vf);
+	/* The core resets the function when it closes and when it opens it. */
+	enter_state(vf, VFIO_DEVICE_STATE_RUNNING);
+	mutex_unlock(&vf->state_mutex);
+}
+
+/**
+ * ferry_fsm_reset_prepare() - the function is about to be reset
+ * @vf: the function
+ *
+ * Called with the core's memory_lock held. Does not wait for commands that
+ * run: the reset may be what ends them.
+ */
+void ferry_fsm_reset_prepare(struct ferry_vf *vf)
+{
+	mutex_lock(&vf->state_mutex);
+	ferry_session_close(vf);
+	ferry_lane_close(&vf->lane);
+	if (vf->link == FERRY_LINK_UP)
+		set_link(vf, FERRY_LINK_RESETTING);
+	mutex_unlock(&vf->state_mutex);
+}
+
+/**
+ * ferry_fsm_reset_done() - the function was reset: it is fresh
+ * @vf: the function
+ */
+void ferry_fsm_reset_done(struct ferry_vf *vf)
+{
+	mutex_lock(&vf->state_mutex);
+	ferry_session_close(vf);
+	enter_state(vf, VFIO_DEVICE_STATE_RUNNING);
+	if (vf->link == FERRY_LINK_RESETTING) {
+		ferry_lane_open(&vf->lane);
+		set_link(vf, FERRY_LINK_UP);
+	}
+	mutex_unlock(&vf->state_mutex);
+}
+
+/**
+ * ferry_fsm_detach() - the physical function is about to go away
+ * @vf: the function
+ *
+ * Upon return no command runs and none will. What the firmware knew about a
+ * migration is lost with it, so a function that was in one is in ERROR.
+ */
+void ferry_fsm_detach(struct ferry_vf *vf)
+{
+	mutex_lock(&vf->state_mutex);
+	ferry_session_close(vf);
+	ferry_lane_close(&vf->lane);
+	ferry_sessions_drain(vf);
+	if (vf->state != VFIO_DEVICE_STATE_RUNNING)
+		enter_state(vf, VFIO_DEVICE_STATE_ERROR);
+	set_link(vf, FERRY_LINK_DOWN);
+	mutex_unlock(&vf->state_mutex);
+}
+
+/**
+ * ferry_fsm_attach() - the physical function is there again
+ * @vf: the function
+ */
+void ferry_fsm_attach(struct ferry_vf *vf)
+{
+	mutex_lock(&vf->state_mutex);
+	ferry_lane_open(&vf->lane);
+	set_link(vf, FERRY_LINK_UP);
+	mutex_unlock(&vf->state_mutex);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The migration state machine of a function: the only place that writes its
+ * state, together with the session that the state implies.
+ */
+#ifndef FERRY_FSM_H
+#define FERRY_FSM_H
+
+#include <linux/vfio.h>
+
+struct ferry_vf;
+
+extern const struct vfio_migration_ops ferry_migration_ops;
+
+void ferry_fsm_open(struct ferry_vf *vf);
+void ferry_fsm_close(struct ferry_vf *vf);
+void ferry_fsm_reset_prepare(struct ferry_vf *vf);
+void ferry_fsm_reset_done(struct ferry_vf *vf);
+void ferry_fsm_detach(struct ferry_vf *vf);
+void ferry_fsm_attach(struct ferry_vf *vf);
+
+#endif /* FERRY_FSM_H */

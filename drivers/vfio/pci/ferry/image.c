@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Images: allocation, budget, mapping. See image.h for their life.
+ *
+ * Called by save.c and load.c (process context, no spinlock) and, to make a
+ * received image longer, by stream.c.
+ */
+#include <linux/gfp.h>
+#include <linux/memcontrol.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+
+#include "image.h"
+#include "session.h"
+#include "trace.h"
+#include "vf.h"
+
+/* Longest folio: beyond this neither copying nor mapping gets cheaper */
+#define FOLIO_BYTES_MAX		SZ_2M
+/*
+ * Images are rounded up to this, so that the pages of their mapping can be
+ * larger than a CPU's.
+ */
+#define IMAGE_BYTES_ROUND	SZ_64K
+
+const char *ferry_image_kind_name(enum ferry_image_kind kind)
+{
+	switch (kind) {
+	case FERRY_IMAGE_INITIAL:
+		return "initial";
+	case FERRY_IMAGE_MIDDLE:
+		return "middle";
+	case FERRY_IMAGE_FINAL:
+		return "final";
+	}
+	return "no";
+}
+
+/**
+ * ferry_image_new() - an image without memory
+ * @session: whose it will be
+ * @pinned: the caller comes through the FD and needs a reference of its own
+ *
+ * Return: the image, or NULL if there is no memory or the session's gate is
+ * closed.
+ */
+struct ferry_image *ferry_image_new(struct ferry_session *session, bool pinned)
+{
+	struct ferry_queue *queue = &session->queue;
+	struct ferry_image *image;
+	bool open;
+
+	image = kzalloc(sizeof(*image), GFP_KERNEL_ACCOUNT);
+	if (!image)
+		return NULL;
+	INIT_LIST_HEAD(&image->memory.folios);
+	INIT_LIST_HEAD(&image->node);
+	kref_init(&image->ref);
+	if (pinned)
+		kref_get(&image->ref);
+	image->session = session;
+	image->memory.direction = session->stream.writes ? DMA_TO_DEVICE :
+							   DMA_FROM_DEVICE;
+
+	spin_lock_irq(&queue->lock);
+	open = queue->phase != FERRY_PHASE_CLOSED;
+	if (open)
+		list_add_tail(&image->member, &queue->members);
+	spin_unlock_irq(&queue->lock);
+	if (open)
+		return image;
+	kfree(image);
+	return NULL;
+}
+
+static unsigned int order_for(struct ferry_vf *vf, u64 bytes)
+{
+	u64 limit = min_t(u64, vf->max_folio, FOLIO_BYTES_MAX);
+
+	return ilog2(clamp_t(u64, bytes, PAGE_SIZE, limit)) - PAGE_SHIFT;
+}
+
+/* Larger folios are welcome, not worth a search: only pages may reclaim. */
+static struct folio *folio_of_order(unsigned int *order)
+{
+	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NOWARN;
+	struct folio *folio;
+
+	for (; *order; (*order)--) {
+		folio = folio_alloc(gfp | __GFP_NORETRY, *order);
+		if (folio)
+			return folio;
+	}
+	return folio_alloc(gfp, 0);
+}
+
+static int add_folio(struct ferry_image *image, unsigned int *order)
+{
+	struct vfio_ferry_image *memory = &image->memory;
+	struct folio *folio;
+
+	if (ferry_fault_hit(&image->session->vf->fault, FERRY_FAULT_ALLOC))
+		return -ENOMEM;
+	folio = folio_of_order(order);
+	if (!folio)
+		return -ENOMEM;
+	list_add_tail(&folio->lru, &memory->folios);
+	if (!memory->nr_folios || *order < memory->min_order)
+		memory->min_order = *order;
+	memory->nr_folios++;
+	memory->capacity += folio_size(folio);
+	return 0;
+}
+
+/**
+ * ferry_image_missing() - memory that an image would need
+ * @image: the image
+ * @bytes: room it shall have
+ *
+ * Return: bytes that ferry_image_grow() would allocate.
+ */
+u64 ferry_image_missing(struct ferry_image *image, u64 bytes)
+{
+	u64 capacity = image->memory.capacity;
+
+	bytes = round_up(bytes, bytes < IMAGE_BYTES_ROUND ? PAGE_SIZE :
+							     IMAGE_BYTES_ROUND);
+	return bytes > capacity ? bytes - capacity : 0;
+}
+
+/**
+ * ferry_image_grow() - give an image room
+ * @image: an image that only the caller knows
+ * @bytes: room it needs
+ *
+ * A longer image keeps its old mapping; ferry_image_map() sees to that. On
+ * failure the image keeps the room it has got.
+ *
+ * Return: 0, -ENOMEM, or -ENOBUFS if the session's budget does not hold it.
+ */
+int ferry_image_grow(struct ferry_image *image, u64 bytes)
+{
+	struct ferry_session *session = image->session;
+	struct vfio_ferry_image *memory = &image->memory;
+	struct mem_cgroup *memcg;
+	unsigned int order;
+	u64 missing = ferry_image_missing(image, bytes);
+	u64 wanted = memory->capacity + missing;
+	int err = 0;
+
+	if (!missing)
+		return 0;
+	if (!ferry_queue_charge(&session->queue, missing))
+		return -ENOBUFS;
+
+	FERRY_WINDOW_COUNT(session->vf, allocations);
+	memcg = set_active_memcg(session->memcg);
+	order = order_for(session->vf, missing);
+	while (memory->capacity < wanted && !err) {
+		order = min(order, order_for(session->vf,
+					     wanted - memory->capacity));
+		err = add_folio(image, &order);
+	}
+	set_active_memcg(memcg);
+	if (err)
+		ferry_queue_uncharge(&session->queue,
+				     wanted - memory->capacity);
+	return err;
+}
+
+static void release_image(struct kref *ref)
+{
+	struct ferry_image *image = container_of(ref, struct ferry_image, ref);
+	struct ferry_session *session = image->session;
+	struct vfio_ferry_image *memory = &image->memory;
+	struct folio *folio, *next;
+
+	WARN_ON_ONCE(memory->mapping && !image->leaked);
+	FERRY_WINDOW_COUNT(session->vf, frees);
+	ferry_queue_uncharge(&session->queue, memory->capacity);
+	list_for_each_entry_safe(folio, next, &memory->folios, lru) {
+		list_del(&folio->lru);
+		if (!image->leaked)
+			folio_put(folio);
+	}
+	kfree(image);
+}
+
+/**
+ * ferry_image_put() - give back a reference
+ * @image: the image; the last reference frees it
+ *
+ * Without a spinlock held.
+ */
+void ferry_image_put(struct ferry_image *image)
+{
+	kref_put(&image->ref, release_image);
+}
+
+/**
+ * ferry_image_unmap() - take an image away from the firmware
+ * @vf: the function, attached
+ * @image: the image
+ *
+ * If that fails the firmware may still write the memory, which then is never
+ * used for anything else.
+ */
+void ferry_image_unmap(struct ferry_vf *vf, struct ferry_image *image)
+{
+	int err;
+
+	if (!image->memory.mapping || image->leaked)
+		return;
+	FERRY_WINDOW_COUNT(vf, unmaps);
+	err = ferry_fault_hit(&vf->fault, FERRY_FAULT_UNMAP);
+	if (!err)
+		err = vf->device->ops->unmap(vf->device, &image->memory);
+	if (err) {
+		image->leaked = true;
+		atomic64_add(image->memory.capacity, &vf->stats.leaked);
+		dev_err(&vf->device->core.pdev->dev,
+			"%llu bytes stay reachable for the firmware and are lost\n",
+			image->memory.capacity);
+		return;
+	}
+	image->memory.mapping = NULL;
+	image->mapped = 0;
+}
+
+/**
+ * ferry_image_map() - make an image reachable for the firmware
+ * @vf: the function, attached
+ * @image: an image with memory, that only the caller uses
+ *
+ * Does nothing if all of it is mapped already.
+ *
+ * Return: 0 or negative errno.
+ */
+int ferry_image_map(struct ferry_vf *vf, struct ferry_image *image)
+{
+	int err;
+
+	if (image->memory.mapping && image->mapped == image->memory.capacity)
+		return 0;
+	ferry_image_unmap(vf, image);
+	if (image->leaked)
+		return -EIO;
+	FERRY_WINDOW_COUNT(vf, maps);
+	err = ferry_fault_hit(&vf->fault, FERRY_FAULT_MAP);
+	if (!err)
+		err = vf->device->ops->map(vf->device, &image->memory);
+	if (err)
+		return err;
+	image->mapped = image->memory.capacity;
+	trace_ferry_image(vf->name, "mapped", "spare", 0,
+			  image->memory.capacity);
+	return 0;
+}
+
+/**
+ * ferry_image_discard() - part with an image
+ * @vf: the function, attached
+ * @image: an image that is in no list but the session's
+ *
+ * Gives back the session's reference.
+ */
+void ferry_image_discard(struct ferry_vf *vf, struct ferry_image *image)
+{
+	struct ferry_queue *queue = &image->session->queue;
+
+	ferry_image_unmap(vf, image);
+	spin_lock_irq(&queue->lock);
+	list_del_init(&image->member);
+	spin_unlock_irq(&queue->lock);
+	ferry_image_put(image);
+}

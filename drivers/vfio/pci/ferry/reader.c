@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The migration data FD of a save: the queue to the user.
+ *
+ * File operations, called by users at any time, also long after the session
+ * is over. The stream's mutex is held while they copy and while they wait.
+ */
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/poll.h>
+#include <linux/splice.h>
+#include <linux/uio.h>
+
+#include "estimate.h"
+#include "session.h"
+#include "stream.h"
+
+/**
+ * ferry_stream_begin_save() - put the first records into the stream
+ * @session: a save, whose FD nobody has yet
+ * @stop_copy_size: expected bytes of the final image, 0 for no such record
+ */
+void ferry_stream_begin_save(struct ferry_session *session, u64 stop_copy_size)
+{
+	struct ferry_stream *stream = &session->stream;
+	struct ferry_queue *queue = &session->queue;
+
+	stream->control_end = ferry_encode_identity(&stream->encoder,
+						    stream->control,
+						    &session->own);
+	if (stop_copy_size)
+		stream->control_end +=
+			ferry_encode_stop_copy_size(&stream->encoder,
+						    stream->control +
+						    stream->control_end,
+						    stop_copy_size);
+	spin_lock_irq(&queue->lock);
+	queue->unread_initial += stream->control_end;
+	spin_unlock_irq(&queue->lock);
+}
+
+static size_t read_control(struct ferry_session *session, struct iov_iter *to)
+{
+	struct ferry_stream *stream = &session->stream;
+	enum ferry_image_kind kind = stream->image ? stream->image->kind :
+						     FERRY_IMAGE_INITIAL;
+	size_t bytes;
+
+	bytes = copy_to_iter(stream->control + stream->control_at,
+			     stream->control_end - stream->control_at, to);
+	stream->control_at += bytes;
+	ferry_queue_read(&session->queue, kind, bytes);
+	return bytes;
+}
+
+static size_t read_image(struct ferry_session *session, struct iov_iter *to)
+{
+	struct ferry_stream *stream = &session->stream;
+	void *from = ferry_stream_at(stream);
+	size_t bytes = min_t(u64, ferry_stream_left(stream), stream->image_left);
+
+	bytes = copy_to_iter(from, bytes, to);
+	if (!bytes)
+		return 0;
+	ferry_encode_image_data(&stream->encoder, from, bytes);
+	stream->image_left -= bytes;
+	ferry_stream_advance(stream, bytes);
+	ferry_queue_read(&session->queue, stream->image->kind, bytes);
+	if (!stream->image_left) {
+		stream->control_at = 0;
+		stream->control_end =
+			ferry_encode_image_check(&stream->encoder,
+						 stream->control,
+						 stream->image->kind);
+	}
+	return bytes;
+}
+
+static void begin_image(struct ferry_stream *stream, struct ferry_image *image)
+{
+	stream->image = image;
+	stream->folio = list_first_entry(&image->memory.folios, struct folio,
+					 lru);
+	stream->folio_at = 0;
+	stream->image_left = image->memory.length;
+	stream->control_at = 0;
+	stream->control_end = ferry_encode_image(&stream->encoder,
+						 stream->control,
+						 stream->image_left);
+}
+
+/* All of the image was read: others may use its memory. */
+static void end_image(struct ferry_session *session)
+{
+	struct ferry_stream *stream = &session->stream;
+
+	ferry_queue_add_spare(&session->queue, stream->image);
+	ferry_stream_let_go(stream);
+	ferry_session_kick(session);
+}
+
+/* The reader has got all there is: the stop is over for this device. */
+static void end_save(struct ferry_session *session)
+{
+	struct ferry_window *window = &session->vf->stats.window;
+
+	if (!READ_ONCE(window->open))
+		return;
+	WRITE_ONCE(window->open, false);
+	ferry_session_kick(session);
+}
+
+/*
+ * Find something to read. Returns 1 if there is something now, else what
+ * the reader gets: 0 at the end, -EAGAIN if it has to wait.
+ */
+static int next_to_read(struct ferry_session *session)
+{
+	struct ferry_stream *stream = &session->stream;
+	struct ferry_image *image;
+	int verdict;
+
+	if (ferry_session_is_closed(session))
+		return -ENODEV;
+	if (stream->control_at < stream->control_end || stream->image_left)
+		return 1;
+	if (stream->image)
+		end_image(session);
+
+	image = ferry_queue_next(&session->queue, &verdict);
+	if (image) {
+		begin_image(stream, image);
+		return 1;
+	}
+	if (verdict)
+		return verdict;
+	if (stream->ended) {
+		end_save(session);
+		return 0;
+	}
+	stream->ended = true;
+	stream->control_at = 0;
+	stream->control_end = ferry_encode_end(&stream->encoder,
+					       stream->control);
+	return 1;
+}
+
+static ssize_t read_available(struct ferry_session *session,
+			      struct iov_iter *to)
+{
+	struct ferry_stream *stream = &session->stream;
+	ssize_t done = 0;
+	size_t bytes;
+	int found;
+
+	while (iov_iter_count(to)) {
+		found = next_to_read(session);
+		if (found <= 0)
+			return done ?: found;
+		if (stream->control_at < stream->control_end)
+			bytes = read_control(session, to);
+		else
+			bytes = read_image(session, to);
+		if (!bytes)
+			return done ?: -EFAULT;
+		done += bytes;
+		atomic64_add(bytes, &session->vf->stats.bytes_read);
+	}
+	return done;
+}
+
+static ssize_t ferry_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct ferry_session *session = iocb->ki_filp->private_data;
+	struct ferry_queue *queue = &session->queue;
+	bool nonblock = ferry_is_nonblocking(iocb);
+	ssize_t done;
+
+	if (ferry_session_is_closed(session))
+		return -ENODEV;
+	if (!iov_iter_count(to))
+		return 0;
+	done = ferry_stream_lock(&session->stream, nonblock);
+	if (done)
+		return done;
+	for (;;) {
+		done = read_available(session, to);
+		if (done == -ENOMSG || done == -EAGAIN)
+			ferry_session_kick(session);
+		if (done != -EAGAIN || nonblock)
+			break;
+		if (wait_event_interruptible(queue->wait,
+					     !ferry_queue_sleeps(queue))) {
+			done = -ERESTARTSYS;
+			break;
+		}
+	}
+	ferry_stream_unlock(session);
+	return done;
+}
+
+static __poll_t ferry_read_poll(struct file *file, poll_table *table)
+{
+	struct ferry_session *session = file->private_data;
+	struct ferry_queue *queue = &session->queue;
+	__poll_t events = 0;
+
+	poll_wait(file, &queue->wait, table);
+	if (ferry_queue_readable(queue))
+		events |= EPOLLIN | EPOLLRDNORM;
+	else
+		ferry_session_kick(session);
+	if (ferry_session_is_closed(session))
+		events |= EPOLLRDHUP | EPOLLHUP;
+	else if (READ_ONCE(queue->error))
+		events |= EPOLLRDHUP | EPOLLERR;
+	return events;
+}
+
+static long ferry_read_ioctl(struct file *file, unsigned int cmd,
+			     unsigned long arg)
+{
+	size_t size = offsetofend(struct vfio_precopy_info, dirty_bytes);
+	void __user *user = (void __user *)arg;
+	struct vfio_precopy_info info = {};
+	int err;
+
+	if (cmd != VFIO_MIG_GET_PRECOPY_INFO)
+		return -ENOTTY;
+	if (copy_from_user(&info, user, size))
+		return -EFAULT;
+	if (info.argsz < size)
+		return -EINVAL;
+	err = ferry_estimate_precopy(file->private_data, &info);
+	if (err)
+		return err;
+	return copy_to_user(user, &info, size) ? -EFAULT : 0;
+}
+
+const struct file_operations ferry_reader_fops = {
+	.owner = THIS_MODULE,
+	.read_iter = ferry_read_iter,
+	.splice_read = copy_splice_read,
+	.poll = ferry_read_poll,
+	.unlocked_ioctl = ferry_read_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.show_fdinfo = ferry_stream_show_fdinfo,
+	.release = ferry_stream_release,
+};

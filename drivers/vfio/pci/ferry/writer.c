@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The migration data FD of a resume: the user to the queue.
+ *
+ * File operations, called by users at any time, also long after the session
+ * is over. The stream's mutex is held while they copy and while they wait.
+ */
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/poll.h>
+#include <linux/sizes.h>
+#include <linux/splice.h>
+#include <linux/uio.h>
+
+#include "session.h"
+#include "stream.h"
+
+/* The whole stream is refused, for ever, for a reason a person can act on. */
+static int refuse(struct ferry_session *session)
+{
+	struct ferry_decoder *decoder = &session->stream.decoder;
+
+	if (!READ_ONCE(session->queue.error))
+		ferry_vf_refuse(session->vf, "%s", decoder->reason);
+	ferry_queue_fail(&session->queue, decoder->error);
+	return decoder->error;
+}
+
+/* Can this function load what that source saves? */
+static int judge_identity(struct ferry_session *session)
+{
+	struct ferry_decoder *decoder = &session->stream.decoder;
+	const struct vfio_ferry_identity *source = &decoder->identity;
+	const struct vfio_ferry_identity *own = &session->own;
+	struct ferry_queue *queue = &session->queue;
+	char why[96] = "";
+	int err = 0;
+
+	if (memcmp(own->family, source->family, sizeof(own->family))) {
+		snprintf(why, sizeof(why), "the source is of family %.16s",
+			 source->family);
+		err = -EXDEV;
+	} else if (own->vendor != source->vendor ||
+		   own->device != source->device) {
+		snprintf(why, sizeof(why),
+			 "the source is a %04x:%04x, this is a %04x:%04x",
+			 le16_to_cpu(source->vendor),
+			 le16_to_cpu(source->device),
+			 le16_to_cpu(own->vendor), le16_to_cpu(own->device));
+		err = -EXDEV;
+	} else {
+		spin_lock_irq(&queue->lock);
+		if (queue->phase != FERRY_PHASE_CLOSED)
+			err = session->vf->device->ops->accept(own, source, why,
+							       sizeof(why));
+		spin_unlock_irq(&queue->lock);
+	}
+	if (!err)
+		return 0;
+	ferry_vf_refuse(session->vf, "%s", why);
+	ferry_queue_fail(queue, err);
+	ferry_decoder_refuse(decoder, err, "source that cannot be loaded here");
+	return err;
+}
+
+/* The image goes to the worker, the next one gets memory of its own. */
+static int hand_over(struct ferry_session *session)
+{
+	struct ferry_stream *stream = &session->stream;
+	int err;
+
+	stream->image->memory.length = stream->filled;
+	err = ferry_queue_add_received(&session->queue, stream->image);
+	ferry_stream_let_go(stream);
+	stream->filled = 0;
+	if (!err)
+		ferry_session_kick(session);
+	return err;
+}
+
+static int handle(struct ferry_session *session,
+		  enum ferry_decoder_event event)
+{
+	switch (event) {
+	case FERRY_EVENT_IDENTITY:
+		return judge_identity(session);
+	case FERRY_EVENT_IMAGE_WHOLE:
+		return hand_over(session);
+	case FERRY_EVENT_REFUSED:
+		return refuse(session);
+	default:
+		return 0;
+	}
+}
+
+/* Sleep until nothing is on its way to the firmware; then it may have failed. */
+static int wait_for_loads(struct ferry_session *session, bool nonblock)
+{
+	struct ferry_queue *queue = &session->queue;
+	int err = 0;
+
+	if (nonblock)
+		err = ferry_queue_loading(queue) ? -EAGAIN : 0;
+	else
+		err = wait_event_interruptible(queue->wait,
+					       !ferry_queue_loading(queue));
+	return READ_ONCE(queue->error) ?: err;
+}
+
+/* Headers and small records pass through the decoder. */
+static ssize_t write_control(struct ferry_session *session,
+			     struct iov_iter *from, bool nonblock)
+{
+	struct ferry_decoder *decoder = &session->stream.decoder;
+	size_t bytes, used, wanted = ferry_decoder_wants(decoder);
+	u8 buffer[sizeof(decoder->scratch)];
+	int err;
+
+	/*
+	 * The stream's last byte says that all went well, so it is taken only
+	 * when all did: the user will not come back with another write.
+	 */
+	if (decoder->state == FERRY_DECODE_CONTROL &&
+	    decoder->tag == VFIO_FERRY_TAG_END &&
+	    iov_iter_count(from) >= wanted) {
+		if (wanted > 1) {
+			wanted--;
+		} else {
+			err = wait_for_loads(session, nonblock);
+			if (err)
+				return err;
+		}
+	}
+	bytes = copy_from_iter(buffer, min(wanted, sizeof(buffer)), from);
+	if (!bytes)
+		return -EFAULT;
+	err = handle(session, ferry_decode(decoder, buffer, bytes, &used));
+	return err ?: bytes;
+}
+
+/* Make the image longer; wait for memory that others give back. */
+static int grow(struct ferry_session *session, u64 bytes, bool nonblock)
+{
+	struct ferry_stream *stream = &session->stream;
+	struct ferry_queue *queue = &session->queue;
+	u64 missing = ferry_image_missing(stream->image, bytes);
+	int err;
+
+	while ((err = ferry_image_grow(stream->image, bytes)) == -ENOBUFS) {
+		err = ferry_queue_room(queue, missing);
+		if (err == -EAGAIN)
+			ferry_session_kick(session);
+		if (err == -EAGAIN && !nonblock)
+			err = wait_event_interruptible(queue->wait,
+				ferry_queue_room(queue, missing) != -EAGAIN);
+		if (ferry_session_is_closed(session))
+			return -ENODEV;
+		if (err == -ENOBUFS) {
+			ferry_decoder_refuse(&stream->decoder, err,
+					     "image needs more memory than max_inflight_bytes");
+			return refuse(session);
+		}
+		if (err)
+			break;
+	}
+	return err;
+}
+
+/*
+ * Memory for the next bytes of an image that is full: never much more than
+ * has come, whatever its header claims.
+ */
+static int make_room(struct ferry_session *session, bool nonblock)
+{
+	struct ferry_stream *stream = &session->stream;
+	struct list_head *folios = &stream->image->memory.folios;
+	struct list_head *last = folios->prev;
+	u64 step = clamp_t(u64, stream->filled, SZ_64K, SZ_2M);
+	int err;
+
+	err = grow(session, stream->filled + min(step, stream->decoder.left),
+		   nonblock);
+	if (list_is_last(last, folios))
+		return err;
+	/* Less than wanted will do. */
+	stream->folio = list_entry(last->next, struct folio, lru);
+	stream->folio_at = 0;
+	return 0;
+}
+
+/* Begin an image in spare memory if there is some. */
+static int begin_receiving(struct ferry_session *session)
+{
+	struct ferry_stream *stream = &session->stream;
+	struct ferry_queue *queue = &session->queue;
+	struct ferry_image *image;
+
+	image = ferry_queue_receive(queue, stream->decoder.left);
+	if (!image)
+		image = ferry_image_new(session, true);
+	if (!image)
+		return ferry_session_is_closed(session) ? -ENODEV : -ENOMEM;
+	stream->image = image;
+	stream->folio = list_first_entry_or_null(&stream->image->memory.folios,
+						 struct folio, lru);
+	stream->folio_at = 0;
+	stream->filled = 0;
+	return 0;
+}
+
+static ssize_t write_image(struct ferry_session *session,
+			   struct iov_iter *from, bool nonblock)
+{
+	struct ferry_stream *stream = &session->stream;
+	struct ferry_decoder *decoder = &stream->decoder;
+	size_t bytes;
+	void *to;
+	int err;
+
+	if (!stream->image) {
+		err = begin_receiving(session);
+		if (err)
+			return err;
+	}
+	if (stream->filled == stream->image->memory.capacity) {
+		err = make_room(session, nonblock);
+		if (err)
+			return err;
+	}
+
+	to = ferry_stream_at(stream);
+	bytes = min_t(u64, ferry_stream_left(stream), decoder->left);
+	bytes = copy_from_iter(to, bytes, from);
+	if (!bytes)
+		return -EFAULT;
+	stream->filled += bytes;
+	ferry_stream_advance(stream, bytes);
+	err = handle(session, ferry_decode_image_data(decoder, to, bytes));
+	return err ?: bytes;
+}
+
+static ssize_t write_skipped(struct ferry_session *session,
+			     struct iov_iter *from)
+{
+	struct ferry_decoder *decoder = &session->stream.decoder;
+	size_t bytes = min_t(u64, decoder->left, iov_iter_count(from));
+
+	iov_iter_advance(from, bytes);
+	ferry_decode_skip(decoder, bytes);
+	return bytes;
+}
+
+static ssize_t write_some(struct ferry_session *session, struct iov_iter *from,
+			  bool nonblock)
+{
+	struct ferry_decoder *decoder = &session->stream.decoder;
+
+	if (READ_ONCE(session->queue.phase) != FERRY_PHASE_RECEIVING)
+		return -ENODEV;
+	if (READ_ONCE(session->queue.error))
+		return session->queue.error;
+	switch (decoder->state) {
+	case FERRY_DECODE_HEADER:
+	case FERRY_DECODE_CONTROL:
+		return write_control(session, from, nonblock);
+	case FERRY_DECODE_IMAGE:
+		return write_image(session, from, nonblock);
+	case FERRY_DECODE_SKIP:
+		return write_skipped(session, from);
+	case FERRY_DECODE_ENDED:
+		ferry_decoder_refuse(decoder, -EINVAL, "data behind the end");
+		fallthrough;
+	default:
+		return refuse(session);
+	}
+}
+
+/* Errors that the user can do something about; all others end the session. */
+static bool is_passing(int err)
+{
+	return err == -EAGAIN || err == -EFAULT || err == -ENOMEM ||
+	       err == -ERESTARTSYS || err == -EINTR;
+}
+
+/*
+ * A stream without ferry's records does not say where it ends. If it could be
+ * here, see the last load through: the user may not come back.
+ */
+static ssize_t settle(struct ferry_session *session, ssize_t done,
+		      bool nonblock)
+{
+	struct ferry_decoder *decoder = &session->stream.decoder;
+	int err;
+
+	if (decoder->identified || decoder->state != FERRY_DECODE_HEADER ||
+	    decoder->kept)
+		return done;
+	err = wait_for_loads(session, nonblock);
+	return err && !is_passing(err) ? err : done;
+}
+
+static ssize_t ferry_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct ferry_session *session = iocb->ki_filp->private_data;
+	struct ferry_stream *stream = &session->stream;
+	bool nonblock = ferry_is_nonblocking(iocb);
+	const char *lacking;
+	ssize_t done = 0;
+	ssize_t bytes;
+	bool whole;
+	int err;
+
+	if (ferry_session_is_closed(session))
+		return -ENODEV;
+	if (!iov_iter_count(from))
+		return 0;
+	err = ferry_stream_lock(stream, nonblock);
+	if (err)
+		return err;
+	do {
+		bytes = write_some(session, from, nonblock);
+		if (bytes < 0)
+			break;
+		done += bytes;
+		whole = ferry_decoder_whole(&stream->decoder, &lacking);
+		ferry_queue_set_whole(&session->queue, whole, lacking);
+	} while (iov_iter_count(from));
+	atomic64_add(done, &session->vf->stats.bytes_written);
+
+	if (bytes < 0 && !(done && is_passing(bytes)))
+		done = bytes;
+	if (done > 0)
+		done = settle(session, done, nonblock);
+	ferry_stream_unlock(session);
+	return done;
+}
+
+static __poll_t ferry_write_poll(struct file *file, poll_table *table)
+{
+	struct ferry_session *session = file->private_data;
+	struct ferry_queue *queue = &session->queue;
+	__poll_t events = 0;
+
+	poll_wait(file, &queue->wait, table);
+	if (ferry_queue_room(queue, SZ_64K) == -EAGAIN)
+		ferry_session_kick(session);
+	else
+		events |= EPOLLOUT | EPOLLWRNORM;
+	if (ferry_session_is_closed(session))
+		events |= EPOLLHUP;
+	if (ferry_session_is_closed(session) || READ_ONCE(queue->error))
+		events |= EPOLLERR;
+	return events;
+}
+
+const struct file_operations ferry_writer_fops = {
+	.owner = THIS_MODULE,
+	.write_iter = ferry_write_iter,
+	.splice_write = iter_file_splice_write,
+	.poll = ferry_write_poll,
+	.show_fdinfo = ferry_stream_show_fdinfo,
+	.release = ferry_stream_release,
+};
