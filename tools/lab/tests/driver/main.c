@@ -15,6 +15,8 @@ static const struct {
     void (*run)(struct bench *b);
 } groups[] = {
     { "streams", test_streams },
+    { "failures", test_failures },
+    { "never", test_never },
 };
 enum { GROUPS = sizeof(groups) / sizeof(*groups) };
 
