@@ -17,6 +17,12 @@ static const struct {
     { "streams", test_streams },
     { "failures", test_failures },
     { "never", test_never },
+    { "allocations", test_allocations },
+    { "races", test_races },
+    { "readers", test_readers },
+    { "interop", test_interop },
+    { "scenario", test_scenario },
+    { "teardown", test_teardown },      /* loads the modules again: comes last */
 };
 enum { GROUPS = sizeof(groups) / sizeof(*groups) };
 

@@ -182,8 +182,8 @@ static bool save_once(struct bench *b, enum migration how, const struct injector
     if (struck)
         ok(good, "%s, %s number %u: the source goes on", migration_names[how], i->name, nth);
     else
-        ok(good, "%s, %s: after %u failures it succeeds", migration_names[how], i->name,
-           nth - 1);
+        ok(good, "%s, %s, run %u: nothing fails, it succeeds", migration_names[how], i->name,
+           nth);
     close(fd);
     stream_free(&s);
     if (!good)
@@ -215,27 +215,33 @@ static bool load_once(struct bench *b, const struct stream *s, uint64_t sum,
         ok(good && back, "load, %s number %u: the target %s", i->name, nth,
            err ? "says so and recovers" : "loads nevertheless");
     else
-        ok(good && back, "load, %s: after %u failures it succeeds", i->name, nth - 1);
+        ok(good && back, "load, %s, run %u: nothing fails, it succeeds", i->name, nth);
     close(fd);
     return struck;
 }
 
 void sweep(struct bench *b, enum migration how, const struct injector *i)
 {
+    unsigned limit = i->runs ? i->runs : MAX_RUNS, nth, hits = 0;
     struct stream s = { 0 };
-    unsigned nth = 1;
-    uint64_t sum;
+    uint64_t sum = 0;
+    bool struck;
 
     if (how == LOAD) {
         s = vf_record(&b->vf[0], true, &sum);
-        while (nth < MAX_RUNS && load_once(b, &s, sum, i, nth))
-            nth++;
-        stream_free(&s);
     } else {
         vf_reset(&b->vf[0]);
         vf_fill(&b->vf[0], SEED);
-        while (nth < MAX_RUNS && save_once(b, how, i, nth))
-            nth++;
     }
-    ok(nth < MAX_RUNS, "%s, %s: comes to an end", migration_names[how], i->name);
+    for (nth = 1; nth <= limit; nth++) {
+        struck = how == LOAD ? load_once(b, &s, sum, i, nth) : save_once(b, how, i, nth);
+        hits += struck;
+        if (!struck && !i->runs)
+            break;
+    }
+    if (i->runs)
+        ok(hits, "%s, %s: struck in %u of %u runs", migration_names[how], i->name, hits, limit);
+    else
+        ok(nth <= limit, "%s, %s: comes to an end", migration_names[how], i->name);
+    stream_free(&s);
 }

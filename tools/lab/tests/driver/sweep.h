@@ -29,6 +29,8 @@ struct injector {
     bool (*disarm)(struct bench *b, struct vf *v, const struct injector *i);
     /* it fails also what the way back needs: ERROR is allowed, a reset has to help */
     bool may_lose;
+    /* runs, where what does not strike in one may strike in the next; 0: until nothing strikes */
+    unsigned runs;
 };
 
 /*
