@@ -12,11 +12,12 @@ PYTHON := /usr/bin/python3
 MODULE_DIRS := drivers/vfio/pci/ferry drivers/vfio/pci/mlx5
 OPTIONS     := CONFIG_VFIO_FERRY=m CONFIG_MLX5_FERRY_VFIO_PCI=m
 
-.PHONY: help lab test check modules clean
+.PHONY: help demo lab python test check modules clean
 
 help:
 	@echo 'vfio-ferry: live migration for the virtual functions of SR-IOV NICs'
 	@echo
+	@echo '  make demo     set up what it takes, then move a busy VF to another VF in a virtual machine'
 	@echo '  make lab      set up the lab on this machine: packages, QEMU with the NIC, two kernels (once, about 15 minutes)'
 	@echo '  make test     run all tests in the lab'
 	@echo '  make check    check the sources: shell, Python, C style'
@@ -26,10 +27,18 @@ help:
 	@echo '  tools/lab/lab run --help  boots a virtual machine with a ConnectX-7 in it, and runs a command there'
 
 # A minimal system may even lack the Python that the lab is written in.
-lab:
+python:
 	@test -x $(PYTHON) || { set -e; as=; test "$$(id -u)" = 0 || as=sudo; \
 		echo "installing python3"; $$as apt-get update -q; $$as apt-get install -y --no-install-recommends python3; }
+
+lab: python
 	@$(LAB) setup
+
+# One kernel is enough for it, so it does not wait for the debugging one.
+demo: python
+	@$(LAB) setup --kernel stock
+	@$(MAKE) -s -C tools/lab/demo
+	@$(LAB) run --kernel stock --driver ferry --vfs 2 --nic state-size=64M -- sh -c 'build/demo/demo $$FERRY_VFS'
 
 test:
 	@tools/lab/tests/run

@@ -4,29 +4,26 @@
 #
 #	make modules KDIR=<kernel build directory> BUILD=<directory>
 #
-# The sources are copied to BUILD, changed files only, and built there, so
-# that one checkout serves several kernels. Leaves BUILD/vfio_ferry.ko and
-# BUILD/mlx5_ferry_vfio_pci.ko. W=1 and C=2 work as in the kernel.
+# Kbuild writes beside the sources, so they are copied to BUILD, changed files
+# only, and one checkout serves several kernels. Leaves BUILD/vfio_ferry.ko and
+# BUILD/mlx5_ferry_vfio_pci.ko and, if the kernel has KUnit,
+# BUILD/vfio_ferry_test.ko. KCC names another compiler; W=1 and C=2 are the
+# kernel's.
 
-KDIR ?= /lib/modules/$(shell uname -r)/build
-BUILD ?= build/modules
+KDIR  ?= /lib/modules/$(shell uname -r)/build
+BUILD ?= $(CURDIR)/build/modules/$(notdir $(patsubst %/build,%,$(KDIR)))
 
-ferry_top := $(dir $(abspath $(lastword $(MAKEFILE_LIST))))..
-ferry_config = $(shell sed -n 's/^CONFIG_KUNIT=//p' \
-	$(KDIR)/include/config/auto.conf 2>/dev/null)
-ferry_options = CONFIG_VFIO_FERRY=m CONFIG_MLX5_FERRY_VFIO_PCI=m \
-	$(if $(ferry_config),CONFIG_VFIO_FERRY_KUNIT_TEST=m)
+ferry_tree := $(abspath $(BUILD))/tree
+ferry_kunit = $(shell grep -s '^CONFIG_KUNIT=' $(KDIR)/include/config/auto.conf)
+ferry_config = CONFIG_VFIO_FERRY=m CONFIG_MLX5_FERRY_VFIO_PCI=m \
+	$(if $(ferry_kunit),CONFIG_VFIO_FERRY_KUNIT_TEST=m)
 
 .PHONY: modules
 modules:
-	@mkdir -p $(BUILD)/src
-	@cd $(ferry_top) && find drivers include -type f \
-		\( -name '*.[ch]' -o -name Makefile -o -name Kconfig \) \
-		-exec sh -c 'for f; do cmp -s "$$f" "$$0/$$f" || \
-			install -D -m 644 "$$f" "$$0/$$f"; done' \
-		$(abspath $(BUILD))/src {} +
-	+$(MAKE) -C $(KDIR) M=$(abspath $(BUILD))/src/drivers/vfio/pci \
-		$(ferry_options) \
-		KCPPFLAGS="-I$(abspath $(BUILD))/src/include $(KCPPFLAGS)" \
+	@mkdir -p $(ferry_tree)
+	@cp -ru drivers include $(ferry_tree)/
+	+@$(MAKE) -C $(KDIR) M=$(ferry_tree)/drivers/vfio/pci $(ferry_config) \
+		KCPPFLAGS="-I$(ferry_tree)/include" $(if $(KCC),CC=$(KCC)) \
 		modules
-	@cp -u $(BUILD)/src/drivers/vfio/pci/*/*.ko $(BUILD)/
+	@cp -u $(ferry_tree)/drivers/vfio/pci/*/*.ko $(BUILD)/
+	@cp -u $(ferry_tree)/drivers/vfio/pci/*/*/*.ko $(BUILD)/ 2>/dev/null || true

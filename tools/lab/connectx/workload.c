@@ -12,7 +12,7 @@
 #include "connectx.h"
 
 #define TICK_NS         (1 * SCALE_MS)
-#define TICK_PAGES      (CX_SLICE / CX_PAGE * 16)       /* filled, summed */
+#define TICK_PAGES      (CX_SLICE / CX_PAGE * 4)        /* filled, summed */
 #define TICK_STEPS      4096                            /* of each rate */
 #define RECV_MAX        4096
 

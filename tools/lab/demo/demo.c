@@ -12,6 +12,7 @@
 #define _GNU_SOURCE
 #include <endian.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +33,8 @@ enum {
     IRQ_RATE    = 200,
     ROUNDS      = 64,               /* of pre-copy after the initial image */
     SMALL       = 256 << 10,        /* dirty bytes that end pre-copy earlier */
-    TRIES       = 400,              /* for the next middle image to appear */
+    TRIES       = 20,               /* for the next middle image to appear, */
+    PATIENCE    = 20,               /* of so many ms */
 };
 #define IOVA 0x10000000ull
 
@@ -255,9 +257,12 @@ static void precopy(struct migration *m)
     for (round = 0; round < ROUNDS; round++) {
         uint64_t before = m->p.bytes[MIDDLE];
 
-        /* Asking is what makes a driver look for changes. */
+        /* Asking is what makes some drivers look for changes, polling others. */
         for (tries = 0; tries < TRIES && m->p.bytes[MIDDLE] == before; tries++) {
+            struct pollfd p = { .fd = m->save, .events = POLLIN };
+
             info(m);
+            poll(&p, 1, PATIENCE);
             move(m);
         }
         if (m->p.bytes[MIDDLE] - before < SMALL)

@@ -112,8 +112,9 @@ def add_run_options(parser, act):
     parser.usage = f"lab {parser.prog.split()[-1]} [options]" + ("" if act is run.shell else " -- COMMAND...")
     parser.add_argument("--kernel", choices=kernels.NAMES, default="stock",
                         help="stock: Debian's 6.12, unchanged (default); debug: 7.x with IOMMUFD, KASAN, lockdep, ...")
-    parser.add_argument("--driver", choices=("ferry", "in-tree", "vfio-pci", "none"), default="ferry",
-                        help="what the VFs are bound to (default: ferry)")
+    parser.add_argument("--driver", type=run.drivers, default="ferry", metavar="NAME[,NAME...]",
+                        help="what the VFs are bound to: ferry (default), in-tree, vfio-pci or none; with several, "
+                             "separated by commas, VF 0 to the first, VF 1 to the second and so on, again and again")
     parser.add_argument("--vfs", type=int, default=2, metavar="N", help="VFs to enable, 0 to 64 (default: 2)")
     parser.add_argument("--nic", type=run.nic_property, action="append", default=[], metavar="KEY=VALUE",
                         help="a property of the model (may be repeated), for example state-size=100M")
@@ -156,5 +157,5 @@ def make_everything(options, archive, qemu):
 
 
 def build_model(_):
-    print(Qemu(packages.Archive()).prepare().binary())
+    print(Qemu(packages.Archive()).existing().binary())
     return 0

@@ -13,13 +13,17 @@ FERRY_MODULES = ("vfio_ferry.ko", "mlx5_ferry_vfio_pci.ko")
 FERRY_SOURCE = CHECKOUT / "drivers" / "vfio" / "pci" / "ferry"
 
 
-def to_insert(driver, kernel):
-    """The modules for DRIVER that are not among the kernel's own, in the order of their loading."""
-    if driver == "ferry":
-        return build_ferry(kernel)
-    if driver == "in-tree" and kernel.name == "stock":
-        return [peer(kernel)]
-    return []
+DRIVERS = ("ferry", "in-tree", "vfio-pci", "none")
+
+
+def to_insert(drivers, kernel):
+    """The modules for these drivers that are not among the kernel's own, in the order of their loading."""
+    found = []
+    if "ferry" in drivers:
+        found += build_ferry(kernel)
+    if "in-tree" in drivers and kernel.name == "stock":
+        found.append(peer(kernel))
+    return found
 
 
 def build_ferry(kernel):

@@ -55,17 +55,37 @@ class Qemu:
 
     def prepare(self):
         """Downloads and configures QEMU, if that has not been done; the model is not needed yet."""
-        self._meson = meson_folder(self._archive)
+        deb = self._archive.deb("meson", "meson", "bpo12")
         dsc = self._archive.source("qemu", "qemu", r"^1:10\.0\..*deb13")
-        self._folder = CACHE / "qemu" / digest(dsc.name, DEVICES, CONFIGURE, self._meson.name)
+        self._locate(deb, dsc)
         with lock("qemu"):
+            if not self._meson.exists():
+                with built_folder(self._meson) as partial:
+                    packages.unpacked(deb, partial)
             if not (self._folder / "src").exists():
                 with step(f"unpacking {dsc.name} with Debian's patches"):
                     unpack_source(dsc, self._folder)
-            if not (self._folder / "build" / "build.ninja").exists():
+            if not self._configured():
                 with step("configuring QEMU"):
                     configure(self._folder, self._meson)
         return self
+
+    def existing(self):
+        """What an earlier `prepare` made; nothing is downloaded."""
+        deb, dsc = self._archive.known("meson"), self._archive.known("qemu")
+        if deb and dsc:
+            self._locate(deb, dsc)
+            if self._meson.exists() and self._configured():
+                return self
+        raise LabError("QEMU has not been set up; run `tools/lab/lab setup`")
+
+    def _locate(self, deb, dsc):
+        # QEMU wants meson 1.5; Debian 12 has 1.0. The backport is unpacked in the cache and not installed.
+        self._meson = CACHE / "tools" / deb.stem
+        self._folder = CACHE / "qemu" / digest(dsc.name, DEVICES, CONFIGURE, self._meson.name)
+
+    def _configured(self):
+        return (self._folder / "build" / "build.ninja").exists()
 
     def binary(self):
         """The QEMU that holds the model as it is in this checkout; built first if there is none."""
@@ -95,17 +115,6 @@ class Qemu:
         with built_folder(target.parent) as partial:
             shutil.copy2(build / "qemu-system-x86_64", partial)
         forget_old_binaries(self._folder / "bin")
-
-
-def meson_folder(archive):
-    """QEMU wants meson 1.5; Debian 12 has 1.0. The backport is unpacked in the cache and not installed."""
-    deb = archive.deb("meson", "meson", "bpo12")
-    folder = CACHE / "tools" / deb.stem
-    with lock("meson"):
-        if not folder.exists():
-            with built_folder(folder) as partial:
-                packages.unpacked(deb, partial)
-    return folder
 
 
 def unpack_source(dsc, folder):

@@ -5,6 +5,7 @@ The verdict, in this order: the VM failed (FAILED), the kernel reported what nob
 was announced (SPLAT), else the command's own exit status.
 """
 
+import argparse
 import os
 import re
 import shutil
@@ -123,17 +124,27 @@ def split_commands(words):
 def plan_of(options, out, command):
     check_options(options, command)
     kernel = kernels.installed(options.kernel)
-    archive = packages.Archive()
-    qemu = Qemu(archive).prepare()
+    qemu = Qemu(packages.Archive()).existing()
     binary = qemu.binary()
     trace = Path(options.trace).absolute() if options.trace else None
     check_paths(CHECKOUT, CACHE, out)
     return Plan(kernel=kernel, driver=options.driver, qemu=binary, firmware=qemu.firmware(),
                 initramfs=initramfs(kernel), accelerator=accelerator(binary, qemu.firmware(), kernel),
                 vfs=options.vfs, memory=options.mem or MEMORY[kernel.name], cpus=options.smp, out=out,
-                insmod=modules.to_insert(options.driver, kernel), command=command, nic=options.nic, trace=trace,
+                insmod=modules.to_insert(options.driver.split(","), kernel), command=command, nic=options.nic, trace=trace,
                 autoprobe=options.autoprobe, leaks=kernel.name == "debug" and not options.no_leak_scan,
                 timeout=options.timeout or 300)
+
+
+def drivers(text):
+    """The value of --driver: one name, or several for the VFs in turn."""
+    names = text.split(",")
+    for name in names:
+        if name not in modules.DRIVERS:
+            raise argparse.ArgumentTypeError(f"'{name}' is none of {', '.join(modules.DRIVERS)}")
+    if "none" in names and len(names) > 1:
+        raise argparse.ArgumentTypeError("'none' goes with no other driver")
+    return text
 
 
 def check_options(options, command):
@@ -152,7 +163,7 @@ def check_options(options, command):
 def nic_property(text):
     key, equals, value = text.partition("=")
     if not equals or not re.fullmatch(r"[\w-]+", key):
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text} is not of the form KEY=VALUE")
     return key, value
 
 
@@ -188,10 +199,10 @@ def verdict(plan, outcome, options, prefix=""):
     for pattern in unmet:
         complain(prefix, f"announced with lab-expect, but never reported: {pattern}")
     if outcome.failure:
-        complain(prefix, f"FAILED: {outcome.failure}")
         if outcome.console and not surprising and not options.console:
             complain(prefix, f"the console's last lines (all of it: {plan.out / 'console.log'}):")
             print(indented("\n".join(outcome.console.splitlines()[-CONSOLE_TAIL:])), file=sys.stderr, flush=True)
+        complain(prefix, f"FAILED: {outcome.failure}")
         return FAILED
     if surprising or unmet:
         complain(prefix, f"FAILED: {count(len(surprising), 'unannounced kernel report')}, {len(unmet)} announced but missing; "

@@ -54,6 +54,20 @@ static const struct ferry_arc arcs[] = {
 	  { FERRY_STEP_SUSPEND_RESPONDER, FERRY_STEP_BEGIN_FINAL } },
 };
 
+/* What takes a step's effect back; those that are not here cannot be. */
+static const enum ferry_step undo_of[FERRY_NR_STEPS] = {
+	[FERRY_STEP_SUSPEND_INITIATOR] = FERRY_STEP_RESUME_INITIATOR,
+	[FERRY_STEP_SUSPEND_RESPONDER] = FERRY_STEP_RESUME_RESPONDER,
+	[FERRY_STEP_RESUME_INITIATOR] = FERRY_STEP_SUSPEND_INITIATOR,
+	[FERRY_STEP_RESUME_RESPONDER] = FERRY_STEP_SUSPEND_RESPONDER,
+	[FERRY_STEP_OPEN_SAVE] = FERRY_STEP_CLOSE,
+	[FERRY_STEP_OPEN_PRECOPY] = FERRY_STEP_CLOSE,
+	[FERRY_STEP_OPEN_RESUME] = FERRY_STEP_CLOSE,
+	[FERRY_STEP_BEGIN_PRECOPY] = FERRY_STEP_CANCEL_PRECOPY,
+	[FERRY_STEP_CONTINUE_PRECOPY] = FERRY_STEP_PAUSE_PRECOPY,
+	[FERRY_STEP_PAUSE_PRECOPY] = FERRY_STEP_CONTINUE_PRECOPY,
+};
+
 static const char * const state_names[VFIO_DEVICE_STATE_NR] = {
 	[VFIO_DEVICE_STATE_ERROR] = "ERROR",
 	[VFIO_DEVICE_STATE_STOP] = "STOP",
@@ -93,15 +107,15 @@ const struct ferry_arc *ferry_arc_find(enum vfio_device_mig_state from,
 }
 
 /* Take back the steps before the one that failed, last first. */
-static int undo(const struct ferry_arc *arc, const struct ferry_step_ops *steps,
+static int undo(const struct ferry_arc *arc, ferry_step_fn do_step,
 		void *context, int failed)
 {
+	enum ferry_step step;
 	int err;
 
 	while (failed--) {
-		const struct ferry_step_ops *step = &steps[arc->steps[failed]];
-
-		err = step->undo ? step->undo(context) : 0;
+		step = undo_of[arc->steps[failed]];
+		err = step == FERRY_STEP_NONE ? -EIO : do_step(context, step);
 		if (err)
 			return err;
 	}
@@ -111,25 +125,24 @@ static int undo(const struct ferry_arc *arc, const struct ferry_step_ops *steps,
 /**
  * ferry_arc_run() - go along an arc
  * @arc: the arc
- * @steps: what each step does, indexed by enum ferry_step
- * @context: for them
+ * @do_step: does its steps
+ * @context: for that
  * @state: the present state, changed to the new one
  *
  * Return: 0 and @state is the arc's end; or the error of the step that failed,
  * and @state is the arc's begin if that could be restored, else ERROR.
  */
-int ferry_arc_run(const struct ferry_arc *arc,
-		  const struct ferry_step_ops *steps, void *context,
-		  enum vfio_device_mig_state *state)
+int ferry_arc_run(const struct ferry_arc *arc, ferry_step_fn do_step,
+		  void *context, enum vfio_device_mig_state *state)
 {
 	int err;
 
 	for (int i = 0; arc->steps[i] != FERRY_STEP_NONE; i++) {
-		err = steps[arc->steps[i]].do_it(context);
+		err = do_step(context, arc->steps[i]);
 		if (!err)
 			continue;
 		/* A step of unknown effect cannot be taken back. */
-		if (err == -ETIMEDOUT || undo(arc, steps, context, i))
+		if (err == -ETIMEDOUT || undo(arc, do_step, context, i))
 			*state = VFIO_DEVICE_STATE_ERROR;
 		return err;
 	}

@@ -3,10 +3,10 @@
  * The arcs of the migration state machine, as data.
  *
  * An arc is one move between neighbouring states that the core's
- * vfio_mig_get_next_state() asks for. It consists of steps, each with its
- * undo. A failed step ends the arc: the steps before it are undone and the
- * state is the old one, or, if an undo fails, ERROR. Pure: what the steps do
- * is in a table that the caller gives.
+ * vfio_mig_get_next_state() asks for. It consists of steps, each with the step
+ * that undoes it. A failed step ends the arc: the steps before it are undone
+ * and the state is the old one, or, if an undo fails, ERROR. Pure: what a step
+ * does is the caller's.
  */
 #ifndef FERRY_ARCS_H
 #define FERRY_ARCS_H
@@ -47,23 +47,16 @@ struct ferry_arc {
 	enum ferry_step steps[FERRY_ARC_STEPS + 1];
 };
 
-/**
- * struct ferry_step_ops - what a step does
- * @name: for messages
- * @do_it: the step; -ETIMEDOUT means that its effect is unknown
- * @undo: takes its effect back; NULL if there is nothing to take back
+/*
+ * Does a step. -ETIMEDOUT means that its effect is unknown, any other error
+ * that it had none.
  */
-struct ferry_step_ops {
-	const char *name;
-	int (*do_it)(void *context);
-	int (*undo)(void *context);
-};
+typedef int (*ferry_step_fn)(void *context, enum ferry_step step);
 
 const struct ferry_arc *ferry_arc_find(enum vfio_device_mig_state from,
 				       enum vfio_device_mig_state to);
-int ferry_arc_run(const struct ferry_arc *arc,
-		  const struct ferry_step_ops *steps, void *context,
-		  enum vfio_device_mig_state *state);
+int ferry_arc_run(const struct ferry_arc *arc, ferry_step_fn do_step,
+		  void *context, enum vfio_device_mig_state *state);
 const char *ferry_state_name(enum vfio_device_mig_state state);
 
 #endif /* FERRY_ARCS_H */

@@ -92,6 +92,12 @@ static int take(struct ferry_lane *lane, bool wanted)
 	return err;
 }
 
+static bool took(struct ferry_lane *lane, int *err)
+{
+	*err = take(lane, false);
+	return *err != -EBUSY;
+}
+
 /**
  * ferry_lane_try_enter() - take the lane if it is free
  * @lane: the lane
@@ -102,6 +108,7 @@ static int take(struct ferry_lane *lane, bool wanted)
  */
 int ferry_lane_try_enter(struct ferry_lane *lane)
 {
+	/* A hint only, so no barrier: who waits will not starve. */
 	if (waitqueue_active(&lane->wait))
 		return -EBUSY;
 	return take(lane, false);
@@ -127,12 +134,10 @@ int ferry_lane_want(struct ferry_lane *lane)
  */
 int ferry_lane_enter(struct ferry_lane *lane)
 {
-	int err;
+	int err = -EBUSY;
 
 	might_sleep();
-	if (!wait_event_timeout(lane->wait, (err = take(lane, false)) != -EBUSY,
-				FERRY_LANE_TIMEOUT))
-		return -EBUSY;
+	wait_event_timeout(lane->wait, took(lane, &err), FERRY_LANE_TIMEOUT);
 	return err;
 }
 

@@ -9,6 +9,7 @@
 #include <linux/pci.h>
 #include <linux/slab.h>
 
+#include "compat.h"
 #include "debugfs.h"
 #include "fsm.h"
 #include "session.h"
@@ -130,7 +131,7 @@ int vfio_ferry_init(struct vfio_ferry_device *device,
 {
 	struct ferry_vf *vf;
 
-	vf = kzalloc(sizeof(*vf), GFP_KERNEL);
+	vf = kzalloc_obj(*vf, GFP_KERNEL);
 	if (!vf)
 		return -ENOMEM;
 	kref_init(&vf->ref);

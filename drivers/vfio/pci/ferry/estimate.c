@@ -30,14 +30,9 @@ static void refresh_estimate(struct ferry_session *session)
 	spin_lock_irq(&queue->lock);
 	ask = queue->phase == FERRY_PHASE_PRECOPY && !queue->untracked;
 	spin_unlock_irq(&queue->lock);
-	if (ask && !ferry_command_query(vf, true, &estimate)) {
-		spin_lock_irq(&queue->lock);
-		queue->estimate = estimate;
-		if (estimate.reinit &&
-		    ferry_precopy_info_v2(&vf->device->core.vdev))
-			queue->reinit = true;
-		spin_unlock_irq(&queue->lock);
-	}
+	if (ask && !ferry_command_query(vf, true, &estimate))
+		ferry_queue_set_estimate(queue, &estimate,
+					 ferry_precopy_info_v2(&vf->device->core.vdev));
 	ferry_lane_leave(vf);
 }
 
@@ -52,7 +47,7 @@ static void refresh_estimate(struct ferry_session *session)
  * Return: 0, -EINVAL outside of pre-copy, -ENODEV if the session is over.
  */
 int ferry_estimate_precopy(struct ferry_session *session,
-		    struct vfio_precopy_info *info)
+			   struct vfio_precopy_info *info)
 {
 	struct ferry_queue *queue = &session->queue;
 	u64 initial, dirty, coming = 0;
@@ -78,16 +73,18 @@ int ferry_estimate_precopy(struct ferry_session *session,
 	else if (queue->phase == FERRY_PHASE_PRECOPY && queue->estimate.required)
 		coming = max(queue->estimate.required, queue->estimate.total) +
 			 FERRY_WIRE_IMAGE_OVERHEAD;
-	if (queue->reinit) {
-		initial += dirty + coming;
-		dirty = 0;
-		if (!queue->reinit_told)
-			info->flags |= FERRY_PRECOPY_REINIT;
-		queue->reinit_told = true;
-	} else if (queue->active && queue->active->kind == FERRY_IMAGE_INITIAL) {
+	if (queue->reinit ||
+	    (queue->active && queue->active->kind == FERRY_IMAGE_INITIAL))
 		initial += coming;
-	} else {
+	else
 		dirty += coming;
+	if (ferry_precopy_info_v2(&session->vf->device->core.vdev))
+		info->flags = queue->reinit_untold ? FERRY_PRECOPY_REINIT : 0;
+	if (queue->reinit_untold) {
+		/* From here on it counts as the user's first look. */
+		initial += dirty;
+		dirty = 0;
+		queue->reinit_untold = false;
 	}
 	kick = coming && !queue->active && !queue->unread_initial &&
 	       !queue->unread_dirty;

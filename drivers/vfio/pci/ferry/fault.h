@@ -26,17 +26,23 @@ enum ferry_fault_site {
 };
 
 /**
- * struct ferry_fault - the sites of one function
- * @countdown: uses until the site fails, 0 if it does not
+ * struct ferry_fault_point - one site of one function
+ * @countdown: uses until it fails, 0 if it does not
  * @error: positive errno it fails with
  * @hits: how often it failed
  */
+struct ferry_fault_point {
+	atomic_t countdown;
+	int error;
+	atomic_t hits;
+};
+
+/**
+ * struct ferry_fault - the sites of one function
+ * @site: each of them
+ */
 struct ferry_fault {
-	struct {
-		atomic_t countdown;
-		int error;
-		atomic_t hits;
-	} site[FERRY_NR_FAULTS];
+	struct ferry_fault_point site[FERRY_NR_FAULTS];
 };
 
 const char *ferry_fault_name(enum ferry_fault_site site);

@@ -26,39 +26,28 @@ static struct ferry_vf *to_vf(struct vfio_device *vdev)
 	return container_of(vdev, struct vfio_ferry_device, core.vdev)->vf;
 }
 
-/* The steps. Context is the vf; state_mutex is held. */
+/* The steps; state_mutex is held. */
 
-static int in_lane(struct ferry_vf *vf, enum vfio_ferry_side side,
-		   int (*command)(struct ferry_vf *vf,
-				  enum vfio_ferry_side side))
+static int suspend(struct ferry_vf *vf, enum vfio_ferry_side side)
 {
 	int err = ferry_lane_enter(&vf->lane);
 
 	if (err)
 		return err;
-	err = command(vf, side);
+	err = ferry_command_suspend(vf, side);
 	ferry_lane_leave(vf);
 	return err;
 }
 
-static int suspend_initiator(void *vf)
+static int resume(struct ferry_vf *vf, enum vfio_ferry_side side)
 {
-	return in_lane(vf, VFIO_FERRY_INITIATOR, ferry_command_suspend);
-}
+	int err = ferry_lane_enter(&vf->lane);
 
-static int suspend_responder(void *vf)
-{
-	return in_lane(vf, VFIO_FERRY_RESPONDER, ferry_command_suspend);
-}
-
-static int resume_initiator(void *vf)
-{
-	return in_lane(vf, VFIO_FERRY_INITIATOR, ferry_command_resume);
-}
-
-static int resume_responder(void *vf)
-{
-	return in_lane(vf, VFIO_FERRY_RESPONDER, ferry_command_resume);
+	if (err)
+		return err;
+	err = ferry_command_resume(vf, side);
+	ferry_lane_leave(vf);
+	return err;
 }
 
 /* The session and its FD; the user gets that when the arc is through. */
@@ -78,30 +67,8 @@ static int open_session(struct ferry_vf *vf, enum ferry_phase phase)
 	return 0;
 }
 
-static int open_save(void *vf)
+static int begin_precopy(struct ferry_vf *vf)
 {
-	return open_session(vf, FERRY_PHASE_FINAL);
-}
-
-static int open_precopy(void *vf)
-{
-	return open_session(vf, FERRY_PHASE_PAUSED);
-}
-
-static int open_resume(void *vf)
-{
-	return open_session(vf, FERRY_PHASE_RECEIVING);
-}
-
-static int close_session(void *vf)
-{
-	ferry_session_close(vf);
-	return 0;
-}
-
-static int begin_precopy(void *context)
-{
-	struct ferry_vf *vf = context;
 	int err = ferry_save_begin_precopy(vf, vf->session);
 
 	/* The image in reserve is made while the firmware saves. */
@@ -110,69 +77,51 @@ static int begin_precopy(void *context)
 	return err;
 }
 
-static int cancel_precopy(void *context)
+static int do_step(void *context, enum ferry_step step)
 {
 	struct ferry_vf *vf = context;
 
-	ferry_save_cancel_precopy(vf, vf->session);
-	return 0;
+	lockdep_assert_held(&vf->state_mutex);
+	switch (step) {
+	case FERRY_STEP_SUSPEND_INITIATOR:
+		return suspend(vf, VFIO_FERRY_INITIATOR);
+	case FERRY_STEP_SUSPEND_RESPONDER:
+		return suspend(vf, VFIO_FERRY_RESPONDER);
+	case FERRY_STEP_RESUME_INITIATOR:
+		return resume(vf, VFIO_FERRY_INITIATOR);
+	case FERRY_STEP_RESUME_RESPONDER:
+		return resume(vf, VFIO_FERRY_RESPONDER);
+	case FERRY_STEP_OPEN_SAVE:
+		return open_session(vf, FERRY_PHASE_FINAL);
+	case FERRY_STEP_OPEN_PRECOPY:
+		return open_session(vf, FERRY_PHASE_PAUSED);
+	case FERRY_STEP_OPEN_RESUME:
+		return open_session(vf, FERRY_PHASE_RECEIVING);
+	case FERRY_STEP_BEGIN_PRECOPY:
+		return begin_precopy(vf);
+	case FERRY_STEP_CONTINUE_PRECOPY:
+		ferry_queue_set_phase(&vf->session->queue, FERRY_PHASE_PRECOPY);
+		ferry_worker_kick(vf);
+		return 0;
+	case FERRY_STEP_PAUSE_PRECOPY:
+		ferry_queue_set_phase(&vf->session->queue, FERRY_PHASE_PAUSED);
+		return 0;
+	case FERRY_STEP_CANCEL_PRECOPY:
+		ferry_save_cancel_precopy(vf, vf->session);
+		return 0;
+	case FERRY_STEP_BEGIN_FINAL:
+		return ferry_save_begin_final(vf, vf->session);
+	case FERRY_STEP_FINISH_LOAD:
+		return ferry_load_finish(vf, vf->session);
+	case FERRY_STEP_CLOSE:
+		ferry_session_close(vf);
+		return 0;
+	case FERRY_STEP_NONE:
+	case FERRY_NR_STEPS:
+		break;
+	}
+	return -EINVAL;
 }
-
-static int pause_precopy(void *context)
-{
-	struct ferry_vf *vf = context;
-
-	ferry_queue_set_phase(&vf->session->queue, FERRY_PHASE_PAUSED);
-	return 0;
-}
-
-static int continue_precopy(void *context)
-{
-	struct ferry_vf *vf = context;
-
-	ferry_queue_set_phase(&vf->session->queue, FERRY_PHASE_PRECOPY);
-	ferry_worker_kick(vf);
-	return 0;
-}
-
-static int begin_final(void *context)
-{
-	struct ferry_vf *vf = context;
-
-	return ferry_save_begin_final(vf, vf->session);
-}
-
-static int finish_load(void *context)
-{
-	struct ferry_vf *vf = context;
-
-	return ferry_load_finish(vf, vf->session);
-}
-
-static const struct ferry_step_ops steps[FERRY_NR_STEPS] = {
-	[FERRY_STEP_SUSPEND_INITIATOR] = {
-		"suspend initiator", suspend_initiator, resume_initiator },
-	[FERRY_STEP_SUSPEND_RESPONDER] = {
-		"suspend responder", suspend_responder, resume_responder },
-	[FERRY_STEP_RESUME_INITIATOR] = {
-		"resume initiator", resume_initiator, suspend_initiator },
-	[FERRY_STEP_RESUME_RESPONDER] = {
-		"resume responder", resume_responder, suspend_responder },
-	[FERRY_STEP_OPEN_SAVE] = { "open save", open_save, close_session },
-	[FERRY_STEP_OPEN_PRECOPY] = {
-		"open pre-copy", open_precopy, close_session },
-	[FERRY_STEP_OPEN_RESUME] = { "open resume", open_resume, close_session },
-	[FERRY_STEP_BEGIN_PRECOPY] = {
-		"begin pre-copy", begin_precopy, cancel_precopy },
-	[FERRY_STEP_CONTINUE_PRECOPY] = {
-		"continue pre-copy", continue_precopy, pause_precopy },
-	[FERRY_STEP_PAUSE_PRECOPY] = {
-		"pause pre-copy", pause_precopy, continue_precopy },
-	[FERRY_STEP_CANCEL_PRECOPY] = { "cancel pre-copy", cancel_precopy },
-	[FERRY_STEP_BEGIN_FINAL] = { "begin final image", begin_final },
-	[FERRY_STEP_FINISH_LOAD] = { "finish load", finish_load },
-	[FERRY_STEP_CLOSE] = { "close session", close_session },
-};
 
 /* States */
 
@@ -193,7 +142,7 @@ static int go_along(struct ferry_vf *vf, const struct ferry_arc *arc)
 	ktime_t start = ktime_get();
 	int err;
 
-	err = ferry_arc_run(arc, steps, vf, &state);
+	err = ferry_arc_run(arc, do_step, vf, &state);
 	/*
 	 * A refused stream leaves a function that is neither what it was nor
 	 * what it should have become.
@@ -241,16 +190,21 @@ static int go_to(struct ferry_vf *vf, enum vfio_device_mig_state goal,
 	return 0;
 }
 
+static bool is_resetting(struct ferry_vf *vf)
+{
+	return READ_ONCE(vf->link) == FERRY_LINK_RESETTING;
+}
+
 /* Take state_mutex, but not in the middle of a reset. */
 static int lock_state(struct ferry_vf *vf)
 {
 	long left = RESET_TIMEOUT;
 
 	mutex_lock(&vf->state_mutex);
-	while (vf->link == FERRY_LINK_RESETTING) {
+	while (is_resetting(vf)) {
 		mutex_unlock(&vf->state_mutex);
 		left = wait_event_killable_timeout(vf->link_wait,
-			READ_ONCE(vf->link) != FERRY_LINK_RESETTING, left);
+						   !is_resetting(vf), left);
 		if (left < 0)
 			return left;
 		if (!left)

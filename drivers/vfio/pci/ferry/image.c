@@ -12,6 +12,7 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
+#include "compat.h"
 #include "image.h"
 #include "session.h"
 #include "trace.h"
@@ -52,7 +53,7 @@ struct ferry_image *ferry_image_new(struct ferry_session *session, bool pinned)
 	struct ferry_image *image;
 	bool open;
 
-	image = kzalloc(sizeof(*image), GFP_KERNEL_ACCOUNT);
+	image = kzalloc_obj(*image, GFP_KERNEL_ACCOUNT);
 	if (!image)
 		return NULL;
 	INIT_LIST_HEAD(&image->memory.folios);
@@ -155,7 +156,7 @@ int ferry_image_grow(struct ferry_image *image, u64 bytes)
 	if (!ferry_queue_charge(&session->queue, missing))
 		return -ENOBUFS;
 
-	FERRY_WINDOW_COUNT(session->vf, allocations);
+	ferry_window_count(session->vf, &session->vf->stats.window.allocations);
 	memcg = set_active_memcg(session->memcg);
 	order = order_for(session->vf, missing);
 	while (memory->capacity < wanted && !err) {
@@ -178,7 +179,7 @@ static void release_image(struct kref *ref)
 	struct folio *folio, *next;
 
 	WARN_ON_ONCE(memory->mapping && !image->leaked);
-	FERRY_WINDOW_COUNT(session->vf, frees);
+	ferry_window_count(session->vf, &session->vf->stats.window.frees);
 	ferry_queue_uncharge(&session->queue, memory->capacity);
 	list_for_each_entry_safe(folio, next, &memory->folios, lru) {
 		list_del(&folio->lru);
@@ -213,7 +214,7 @@ void ferry_image_unmap(struct ferry_vf *vf, struct ferry_image *image)
 
 	if (!image->memory.mapping || image->leaked)
 		return;
-	FERRY_WINDOW_COUNT(vf, unmaps);
+	ferry_window_count(vf, &vf->stats.window.unmaps);
 	err = ferry_fault_hit(&vf->fault, FERRY_FAULT_UNMAP);
 	if (!err)
 		err = vf->device->ops->unmap(vf->device, &image->memory);
@@ -240,6 +241,7 @@ void ferry_image_unmap(struct ferry_vf *vf, struct ferry_image *image)
  */
 int ferry_image_map(struct ferry_vf *vf, struct ferry_image *image)
 {
+	struct mem_cgroup *memcg;
 	int err;
 
 	if (image->memory.mapping && image->mapped == image->memory.capacity)
@@ -247,10 +249,13 @@ int ferry_image_map(struct ferry_vf *vf, struct ferry_image *image)
 	ferry_image_unmap(vf, image);
 	if (image->leaked)
 		return -EIO;
-	FERRY_WINDOW_COUNT(vf, maps);
+	ferry_window_count(vf, &vf->stats.window.maps);
 	err = ferry_fault_hit(&vf->fault, FERRY_FAULT_MAP);
-	if (!err)
-		err = vf->device->ops->map(vf->device, &image->memory);
+	if (err)
+		return err;
+	memcg = set_active_memcg(image->session->memcg);
+	err = vf->device->ops->map(vf->device, &image->memory);
+	set_active_memcg(memcg);
 	if (err)
 		return err;
 	image->mapped = image->memory.capacity;

@@ -192,6 +192,25 @@ void ferry_queue_add_spare(struct ferry_queue *queue, struct ferry_image *image)
 	wake_up_all(&queue->wait);
 }
 
+/**
+ * ferry_queue_set_estimate() - what the firmware said about the next image
+ * @queue: the session's queue
+ * @estimate: that
+ * @tell_reinit: the user wants to know if the function was initialised anew
+ */
+void ferry_queue_set_estimate(struct ferry_queue *queue,
+			      const struct vfio_ferry_estimate *estimate,
+			      bool tell_reinit)
+{
+	spin_lock_irq(&queue->lock);
+	queue->estimate = *estimate;
+	if (estimate->reinit && tell_reinit && !queue->reinit) {
+		queue->reinit = true;
+		queue->reinit_untold = true;
+	}
+	spin_unlock_irq(&queue->lock);
+}
+
 /* What a reader gets that finds no image: -EAGAIN is "wait". */
 static int verdict_without_image(struct ferry_queue *queue)
 {

@@ -40,7 +40,7 @@ enum ferry_phase {
  *	writer found no memory, free spare images
  * @untracked: save: the firmware lost track, so the final image is a full one
  * @reinit: save: the function was initialised anew, the next image is initial
- * @reinit_told: save: and the user knows
+ * @reinit_untold: save: and the user does not know yet
  * @poll_delay: save: jiffies between two looks for changes, while none come
  * @poll_next: save: when to look next
  * @budget: most bytes that images may take
@@ -67,7 +67,7 @@ struct ferry_queue {
 	bool demand;
 	bool untracked;
 	bool reinit;
-	bool reinit_told;
+	bool reinit_untold;
 	unsigned long poll_delay;
 	unsigned long poll_next;
 	u64 budget;
@@ -97,6 +97,9 @@ struct ferry_image *ferry_queue_take_spare(struct ferry_queue *queue,
 					   u64 bytes);
 struct ferry_image *ferry_queue_take_largest(struct ferry_queue *queue);
 struct ferry_image *ferry_queue_receive(struct ferry_queue *queue, u64 bytes);
+void ferry_queue_set_estimate(struct ferry_queue *queue,
+			      const struct vfio_ferry_estimate *estimate,
+			      bool tell_reinit);
 void ferry_queue_add_spare(struct ferry_queue *queue,
 			   struct ferry_image *image);
 

@@ -11,6 +11,7 @@
 #include <linux/jiffies.h>
 #include <linux/sizes.h>
 
+#include "compat.h"
 #include "save.h"
 #include "session.h"
 #include "trace.h"
@@ -165,8 +166,8 @@ int ferry_save_begin_precopy(struct ferry_vf *vf, struct ferry_session *session)
 	bytes = image_bytes(vf, &estimate);
 	reserve = reserve_bytes(vf, 0);
 	if (bytes + reserve + SZ_128K > queue->budget) {
-		ferry_vf_refuse(vf, "pre-copy needs %llu bytes of memory, max_inflight_bytes is %llu",
-				bytes + reserve + SZ_128K, queue->budget);
+		ferry_vf_refuse(vf, "pre-copy needs max_inflight_bytes of %llu or more",
+				bytes + reserve + SZ_128K);
 		err = -ENOBUFS;
 		goto leave;
 	}
@@ -292,8 +293,8 @@ int ferry_save_begin_final(struct ferry_vf *vf, struct ferry_session *session)
 	image = final_image(vf, session, bytes);
 	err = PTR_ERR_OR_ZERO(image);
 	if (err == -ENOBUFS)
-		ferry_vf_refuse(vf, "the final image needs %llu bytes of memory, max_inflight_bytes is %llu",
-				bytes, queue->budget);
+		ferry_vf_refuse(vf, "the final image needs max_inflight_bytes of %llu or more",
+				bytes);
 	if (err)
 		goto leave;
 
@@ -423,8 +424,9 @@ static void save_middle(struct ferry_vf *vf, struct ferry_session *session)
 	image = get_image(vf, session, image_bytes(vf, &estimate));
 	if (IS_ERR(image))
 		goto later;
+	ferry_queue_set_estimate(queue, &estimate,
+				 ferry_precopy_info_v2(&vf->device->core.vdev));
 	spin_lock_irq(&queue->lock);
-	queue->estimate = estimate;
 	queue->poll_delay = 0;
 	if (queue->reinit)
 		kind = FERRY_IMAGE_INITIAL;
@@ -542,10 +544,8 @@ static void add_saved(struct ferry_queue *queue, struct ferry_image *image,
 		else
 			queue->unread_dirty += bytes;
 	}
-	if (image->kind == FERRY_IMAGE_INITIAL) {
+	if (image->kind == FERRY_IMAGE_INITIAL)
 		queue->reinit = false;
-		queue->reinit_told = false;
-	}
 	if (image->kind != FERRY_IMAGE_FINAL)
 		return;
 	queue->remaining -= min(queue->remaining, saved->length);

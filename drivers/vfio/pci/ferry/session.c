@@ -9,6 +9,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "compat.h"
 #include "load.h"
 #include "save.h"
 #include "session.h"
@@ -28,7 +29,7 @@ struct ferry_session *ferry_session_new(struct ferry_vf *vf,
 	lockdep_assert_held(&vf->state_mutex);
 	if (ferry_fault_hit(&vf->fault, FERRY_FAULT_SESSION))
 		return ERR_PTR(-ENOMEM);
-	session = kzalloc(sizeof(*session), GFP_KERNEL_ACCOUNT);
+	session = kzalloc_obj(*session, GFP_KERNEL_ACCOUNT);
 	if (!session)
 		return ERR_PTR(-ENOMEM);
 	kref_init(&session->ref);

@@ -141,12 +141,12 @@ struct ferry_vf {
 	struct dentry *debugfs;
 };
 
-/* Counts only in a stop window; see struct ferry_window. */
-#define FERRY_WINDOW_COUNT(vf, counter)					\
-	do {								\
-		if (READ_ONCE((vf)->stats.window.open))			\
-			atomic_inc(&(vf)->stats.window.counter);	\
-	} while (0)
+/* Counts only in a stop window; @counter is one of that. */
+static inline void ferry_window_count(struct ferry_vf *vf, atomic_t *counter)
+{
+	if (READ_ONCE(vf->stats.window.open))
+		atomic_inc(counter);
+}
 
 void ferry_vf_get(struct ferry_vf *vf);
 void ferry_vf_put(struct ferry_vf *vf);

@@ -10,17 +10,15 @@
 #include <linux/string.h>
 #include "compat.h"
 #else
+#include <assert.h>
 #include <endian.h>
 #include <errno.h>
 #include <string.h>
 
-#define cpu_to_le16	htole16
 #define cpu_to_le32	htole32
 #define cpu_to_le64	htole64
 #define le32_to_cpu	le32toh
 #define le64_to_cpu	le64toh
-#define min_t(type, a, b) ((type)(a) < (type)(b) ? (type)(a) : (type)(b))
-#define static_assert	_Static_assert
 #endif
 
 #define CRC_START	(~0U)
@@ -446,7 +444,8 @@ enum ferry_decoder_event ferry_decode(struct ferry_decoder *decoder,
 				      const void *from, size_t length,
 				      size_t *used)
 {
-	size_t take = min_t(size_t, length, ferry_decoder_wants(decoder));
+	size_t wants = ferry_decoder_wants(decoder);
+	size_t take = length < wants ? length : wants;
 	u32 crc_before = decoder->control_crc;
 
 	*used = take;

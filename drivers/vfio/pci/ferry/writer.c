@@ -138,6 +138,11 @@ static ssize_t write_control(struct ferry_session *session,
 	return err ?: bytes;
 }
 
+static bool has_room(struct ferry_queue *queue, u64 bytes)
+{
+	return ferry_queue_room(queue, bytes) != -EAGAIN;
+}
+
 /* Make the image longer; wait for memory that others give back. */
 static int grow(struct ferry_session *session, u64 bytes, bool nonblock)
 {
@@ -152,7 +157,7 @@ static int grow(struct ferry_session *session, u64 bytes, bool nonblock)
 			ferry_session_kick(session);
 		if (err == -EAGAIN && !nonblock)
 			err = wait_event_interruptible(queue->wait,
-				ferry_queue_room(queue, missing) != -EAGAIN);
+						       has_room(queue, missing));
 		if (ferry_session_is_closed(session))
 			return -ENODEV;
 		if (err == -ENOBUFS) {

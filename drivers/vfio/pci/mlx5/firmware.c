@@ -417,7 +417,7 @@ static const char *examine(struct mlx5_ferry *nic, void *out)
 		return "the firmware does not tell the VF's capabilities";
 	if (!MLX5_GET(query_hca_cap_out, out,
 		      capability.cmd_hca_cap_2.migratable))
-		return "the VF is not migratable: see 'devlink port function set ... migratable enable'";
+		return "the VF is not migratable, see devlink-port(8), function set migratable";
 	if (query_vhca_id(nic, out))
 		return "the firmware does not tell the VF's number";
 

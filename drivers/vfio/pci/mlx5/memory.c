@@ -127,7 +127,7 @@ static int map_pieces(struct mlx5_ferry *nic, struct mapping *mapping,
 
 /* Largest page size that all pieces are made of */
 static unsigned int key_page_shift(struct mapping *mapping,
-			       struct vfio_ferry_image *image)
+				   struct vfio_ferry_image *image)
 {
 	u64 bits = BIT_ULL(PAGE_SHIFT + image->min_order);
 

@@ -21,6 +21,10 @@ static const struct {
     { "tracker", test_tracker },
     { "faults", test_faults },
     { "workload", test_workload },
+    { "export", test_export },
+    { "limited", test_limited },
+    { "off", test_off },
+    { "large", test_large },
 };
 enum { GROUPS = sizeof(groups) / sizeof(*groups) };
 

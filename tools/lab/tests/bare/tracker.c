@@ -477,7 +477,7 @@ static void test_refusals(struct bench *b)
     destroy(b, refusals_id);
 }
 
-void test_tracker(struct bench *b)
+static void open_all(struct bench *b)
 {
     target = bench_running_vf(b, 0);
     bench_running_vf(b, 1);
@@ -488,6 +488,38 @@ void test_tracker(struct bench *b)
             tap_bail("no memory for the VF to write to");
     }
     open_receiver(b);
+}
+
+/* One tracker of one range at a time, messages never full: see properties.c. */
+void test_tracker_limits(struct bench *b)
+{
+    static uint8_t want[PAGES];
+    struct fw_cmd c;
+    uint32_t id;
+
+    open_all(b);
+    build_create(b, &b->pf, &c);
+    c.head_len = TRACK_RANGES + 32;
+    cmd_set(&c, F_TRACK_NUM_RANGES, 2);
+    refused(b, &b->pf, &c, ST_BAD_PARAM, SYND_TRACK_RANGES,
+            "a tracker of two ranges where pg_track_max_num_range is 1");
+    id = create(b, "a tracker of one range");
+    build_create(b, &b->pf, &c);
+    cmd_set(&c, F_TRACK_VHCA_ID, b->vf[1].id);
+    refused(b, &b->pf, &c, ST_EXCEED_LIM, SYND_LIMIT,
+            "a second tracker where pg_track_log_max_num is 0");
+    memset(want, 0, sizeof(want));
+    write_pages(target, 0, PAGES, 1, want);
+    report(b, id, TARGET_IOVA, TARGET_SIZE);
+    check_report(want, "every page, in messages that are never full");
+    ok(!seen.full && seen.messages > PAGES / PER_MSG, "as full-messages=off demands");
+    destroy(b, id);
+    close_receiver(b);
+}
+
+void test_tracker(struct bench *b)
+{
+    open_all(b);
     test_exact(b);
     test_long(b);
     test_partial_pages(b);

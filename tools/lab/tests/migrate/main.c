@@ -22,6 +22,9 @@ static const struct {
     { "size", test_size },
     { "many", test_many },
     { "dirty", test_dirty },
+    { "absent", test_absent },
+    { "first-only", test_first_only },
+    { "no-logging", test_no_logging },
     { "send", test_send },
     { "receive", test_receive },
 };

@@ -26,6 +26,9 @@ void test_reinit(struct setup *t);
 void test_size(struct setup *t);        /* all device memory is noise */
 void test_many(struct setup *t);        /* all VFs in pairs, at once */
 void test_dirty(struct setup *t);       /* DMA logging */
+void test_absent(struct setup *t);      /* no VF can migrate */
+void test_first_only(struct setup *t);  /* only the first one can */
+void test_no_logging(struct setup *t);
 void test_send(struct setup *t);        /* to another machine */
 void test_receive(struct setup *t);
 

@@ -49,7 +49,6 @@ void test_size(struct setup *t)
     size = wl_read(a.wl, WL_STATE_SIZE);
     ok(wl_fill(a.wl, 0, size, 77), "%llu MiB of device memory are noise",
        (unsigned long long)size >> 20);
-    sum = wl_sum(a.wl);
     to = go(&b, VFIO_DEVICE_STATE_RESUMING);
     began = now_ms();
     from = go(&a, VFIO_DEVICE_STATE_PRE_COPY);

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What the model refuses when a property of it is set otherwise; each group
+ * needs a boot with these properties.  Images go from one boot to another as
+ * files: "export" writes them to $LAB_OUT, the others find them in
+ * $BARE_IMAGES.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "refusals.h"
+
+enum { PAGE = 4096, IMAGES = 2, ROOM = 2 << 20 };
+
+/* ---- images in files ---- */
+
+static FILE *image_file(const char *folder, unsigned i, const char *mode)
+{
+    const char *where = getenv(folder);
+    char path[256];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/image.%u", where ? where : ".", i);
+    f = fopen(path, mode);
+    if (!f)
+        tap_bail("cannot open %s", path);
+    return f;
+}
+
+void test_export(struct bench *b)
+{
+    struct vf *v = bench_running_vf(b, 0);
+    struct buffer buf = bench_buffer(b, ROOM);
+    uint32_t len;
+
+    wl_fill(v->wl, 0, 16 * PAGE, 71);
+    for (unsigned i = 0; i < IMAGES; i++) {
+        bool last = i == IMAGES - 1;
+        FILE *f = image_file("LAB_OUT", i, "w");
+
+        if (last)
+            vhca_stop(b, v->id);
+        ok_eq(vhca_save(b, v->id, i > 0, !last, &buf, &len, NULL), ST_OK, "image %u is saved", i);
+        ok(fwrite(bench_data(b, &buf), len, 1, f) == 1 && !fclose(f),
+           "and written to a file for other boots");
+    }
+    bench_free_buffer(b, &buf);
+}
+
+/* Image i of the other boot in the buffer; its length. */
+static uint32_t import(struct bench *b, struct buffer *buf, unsigned i)
+{
+    FILE *f = image_file("BARE_IMAGES", i, "r");
+    uint32_t len = fread(bench_data(b, buf), 1, buf->size, f);
+
+    fclose(f);
+    return len;
+}
+
+/* ---- multi-load, tracking-state, in-chunks, full-messages off, small limits ---- */
+
+static void refuse_capabilities(struct bench *b)
+{
+    struct vf *v = bench_running_vf(b, 0);
+    struct buffer buf = bench_buffer(b, ROOM);
+    struct fw_cmd c;
+    uint32_t len;
+
+    c = vhca_save_cmd(v->id, false, true, &buf, buf.size);
+    refused(b, &b->pf, &c, ST_BAD_PARAM, SYND_CAP, "a tracked SAVE without migration_tracking_state");
+    c = vhca_query_cmd(v->id, false, true);
+    refused(b, &b->pf, &c, ST_BAD_PARAM, SYND_CAP, "QUERY in chunks without migration_in_chunks");
+    vhca_stop(b, v->id);
+    len = import(b, &buf, 0);
+    ok_eq(vhca_load(b, v->id, &buf, len), ST_OK, "LOAD of another boot's first image");
+    len = import(b, &buf, 1);
+    c = vhca_load_cmd(v->id, &buf, len);
+    refused(b, &b->pf, &c, ST_BAD_RES_STATE, SYND_MULTI_LOAD,
+            "LOAD of a second image without migration_multi_load");
+    bench_free_buffer(b, &buf);
+}
+
+static void fault_property(struct bench *b)
+{
+    struct fw_cmd c;
+
+    fw_cmd_init(&c, OP_QUERY_ADAPTER, 0, 16, 272);
+    accepted(&b->pf, &c, "QUERY_ADAPTER, the second since power-on");
+    fw_exec(&b->pf, &c);
+    ok(c.r.status == ST_EXCEED_LIM && c.r.syndrome == 0x321,
+       "the third fails as the property \"faults\" says");
+    accepted(&b->pf, &c, "the fourth");
+}
+
+void test_limited(struct bench *b)
+{
+    fault_property(b);
+    refuse_capabilities(b);
+    test_tracker_limits(b);
+}
+
+/* ---- migration and adv-virtualization off ---- */
+
+void test_off(struct bench *b)
+{
+    struct vf *v = bench_running_vf(b, 0);
+    struct buffer buf = bench_buffer(b, ROOM);
+    struct fw_cmd c[] = {
+        vhca_suspend_cmd(v->id, SUSPEND_INITIATOR), vhca_resume_cmd(v->id, RESUME_INITIATOR),
+        vhca_query_cmd(v->id, false, false), vhca_save_cmd(v->id, false, true, &buf, buf.size),
+        vhca_load_cmd(v->id, &buf, buf.size),
+    };
+    static const char *const names[] = { "SUSPEND", "RESUME", "QUERY", "SAVE", "LOAD" };
+
+    for (unsigned i = 0; i < 5; i++) {
+        char name[64];
+
+        snprintf(name, sizeof(name), "%s without the capability migration", names[i]);
+        refused(b, &b->pf, &c[i], ST_BAD_OP, SYND_CAP, name);
+    }
+    fw_cmd_init(&c[0], OP_CREATE_GENERAL_OBJECT, 0, 80, 16);
+    cmd_set(&c[0], F_OBJ_TYPE, OBJ_PAGE_TRACK);
+    refused(b, &b->pf, &c[0], ST_BAD_OP, SYND_CAP, "a tracker without adv_virtualization");
+    fw_cmd_init(&c[0], OP_QUERY_HCA_CAP, CAP_ADV_VIRT << 1, 16, 4112);
+    refused(b, &b->pf, &c[0], ST_BAD_PARAM, SYND_CAP, "QUERY_HCA_CAP of adv_virtualization");
+    bench_free_buffer(b, &buf);
+}
+
+/* ---- more than 4 GiB of state, migration-state off ---- */
+
+void test_large(struct bench *b)
+{
+    struct vf *v = bench_running_vf(b, 0);
+    uint64_t size = wl_read(v->wl, WL_STATE_SIZE);
+    struct buffer buf = bench_buffer(b, ROOM);
+    struct required need;
+    struct fw_cmd c;
+    uint32_t len;
+
+    ok(vhca_query(b, v->id, false, false, &need) == ST_OK && need.size < PAGE,
+       "an empty state of %llu MiB takes %u bytes", (unsigned long long)size >> 20, need.size);
+    vhca_save(b, v->id, false, true, &buf, &len, NULL);
+    ctl_vhca_action(b->control, v->id, VHCA_SET_REINIT);
+    ok(!vhca_query(b, v->id, true, false, &need) && need.state == 0,
+       "without migration_state QUERY does not tell of REINIT");
+    vhca_cancel(b, v->id);
+
+    ok(wl_fill(v->wl, 0, size, 72), "it is filled with noise");
+    c = vhca_query_cmd(v->id, false, false);
+    refused(b, &b->pf, &c, ST_NO_RESOURCES, SYND_TOO_LARGE, "QUERY without chunks of so large a state");
+    ok(!vhca_query(b, v->id, false, true, &need) && need.remaining > size && need.size < ROOM,
+       "QUERY in chunks tells %llu bytes", (unsigned long long)need.remaining);
+    vhca_stop(b, v->id);
+    len = import(b, &buf, 0);
+    c = vhca_load_cmd(v->id, &buf, len);
+    refused(b, &b->pf, &c, ST_BAD_PARAM, SYND_IMAGE_FOREIGN,
+            "LOAD of an image of a device with another size");
+    bench_free_buffer(b, &buf);
+}

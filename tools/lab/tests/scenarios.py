@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the lab's tests are: a boot each, with its options, and the command that says in TAP how it went."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Scenario:
+    name: str
+    command: list                   # in the VM
+    kernels: tuple = ("stock",)
+    driver: str = "none"            # MIGRATION: what `run --driver` says
+    vfs: int = 2
+    nic: dict = field(default_factory=dict)
+    options: list = field(default_factory=list)
+    peer: list = None               # `lab pair`: the command of the other VM
+    after: list = None              # then, on the host
+    needs: str = None               # a scenario whose output this one reads
+    alone: bool = False             # too large to share the machine
+    host: bool = False              # no boot of ours: a command on the host that is one test point
+
+
+MIGRATION = "migration"             # a driver that can migrate
+BOTH = ("stock", "debug")
+PROGRAMS = "build/tests"
+HERE = "tools/lab/tests"
+LOGS = "build/test-logs"
+
+
+def bare(*groups):
+    return [f"{PROGRAMS}/bare", *groups]
+
+
+def migrate(*tests):
+    return [f"{PROGRAMS}/migrate", *tests]
+
+
+def in_turn(*commands):
+    return ["sh", "-c", " && ".join(" ".join(command) for command in commands)]
+
+
+def caps(**values):
+    return [f"{PROGRAMS}/caps", *(f"{name.replace('_', '-')}={value}" for name, value in values.items())]
+
+
+def less(name, command, vfs=2, **nic):
+    """A NIC that lacks a capability: it says so, and the driver makes do."""
+    nic = {key.replace("_", "-"): value for key, value in nic.items()}
+    return Scenario(f"without-{name}", command, driver=MIGRATION, vfs=vfs, nic=nic)
+
+
+OTHER_LIMITS = {"pg-track-log-max-num": 3, "pg-track-max-num-range": 5, "pg-track-log-min-addr-space": 13,
+                "pg-track-log-max-addr-space": 40, "pg-track-log-min-msg-size": 7, "pg-track-log-max-msg-size": 14,
+                "pg-track-log-min-page-size": 13, "pg-track-log-max-page-size": 20}
+# Slow enough for other commands to come while an image is on its way.
+SLOW_IMAGES = {"save-mbps": 200, "load-mbps": 200}
+IMAGES = f"{LOGS}/stock.bare.out"
+
+SCENARIOS = [
+    # the longest first
+    Scenario("size-5g", migrate("size"), driver=MIGRATION, nic={"state-size": "5G"}, alone=True),
+    Scenario("path", migrate("path", "direct", "cancel", "reinit", "dirty"), kernels=("debug",), driver=MIGRATION),
+    Scenario("iommufd", migrate("--iommufd", "path", "dirty"), kernels=("debug",), driver=MIGRATION,
+             options=["--no-leak-scan"]),
+    Scenario("many", migrate("many"), kernels=BOTH, driver=MIGRATION, vfs=16, nic={"total-vfs": 16}),
+    Scenario("control-leak", [f"{HERE}/controls/control", "leak"], kernels=("debug",), host=True),
+    Scenario("control-use-after-free", [f"{HERE}/controls/control", "use_after_free"], kernels=("debug",), host=True),
+    Scenario("control-lock-inversion", [f"{HERE}/controls/control", "lock_inversion"], kernels=("debug",), host=True),
+    Scenario("control-announced", [f"{HERE}/controls/control", "announced"], kernels=("debug",), host=True),
+    Scenario("control-unmet", [f"{HERE}/controls/control", "unmet"], kernels=("debug",), host=True),
+
+    # the model by itself: the test is the PF's driver
+    Scenario("bare", bare("commands", "objects", "caps", "states", "images", "chunks", "tracker", "faults", "workload",
+                          "export"), driver="vfio-pci", vfs=0, nic=SLOW_IMAGES),
+    Scenario("bare-large", ["env", f"BARE_IMAGES={IMAGES}", *bare("large")], driver="vfio-pci", vfs=0, needs="bare",
+             nic={"state-size": "5G", "migration-state": "off"}),
+    Scenario("bare-limited", ["env", f"BARE_IMAGES={IMAGES}", *bare("limited")], driver="vfio-pci", vfs=0, needs="bare",
+             nic={"multi-load": "off", "tracking-state": "off", "in-chunks": "off", "full-messages": "off",
+                  "pg-track-log-max-num": 0, "pg-track-max-num-range": 1,
+                  # the first one is mlx5_core's
+                  "faults": "QUERY_ADAPTER:nth=3:action=fail:status=8:syndrome=0x321"}),
+    Scenario("bare-off", bare("off"), driver="vfio-pci", vfs=0, nic={"migration": "off", "adv-virtualization": "off"}),
+
+    # stock mlx5_core on it
+    Scenario("probe", [f"{HERE}/probe.sh", "probe", "8"], kernels=BOTH, vfs=8),
+    Scenario("probe-64", [f"{HERE}/probe.sh", "probe", "64"], kernels=BOTH, vfs=64, nic={"total-vfs": 64}),
+    Scenario("autoprobe", [f"{HERE}/probe.sh", "autoprobe"], kernels=BOTH, options=["--autoprobe"]),
+    Scenario("health", [f"{HERE}/probe.sh", "health"], vfs=0),
+
+    # VFs move
+    Scenario("path", migrate("path", "direct", "cancel", "reinit"), driver=MIGRATION,
+             options=["--trace", f"{LOGS}/trace.jsonl"], after=[f"{HERE}/trace.py", f"{LOGS}/trace.jsonl"]),
+    Scenario("path-whole", migrate("path", "direct", "cancel"), driver=MIGRATION, nic={"in-chunks": "off"}),
+    Scenario("size-1m", migrate("size"), driver=MIGRATION, nic={"state-size": "1M"}),
+    Scenario("size-1m-whole", migrate("size"), driver=MIGRATION, nic={"state-size": "1M", "in-chunks": "off"}),
+    Scenario("size-100m", migrate("size"), driver=MIGRATION, nic={"state-size": "100M"}),
+    Scenario("size-100m-whole", migrate("size"), driver=MIGRATION, nic={"state-size": "100M", "in-chunks": "off"}),
+    Scenario("machines", migrate("send"), driver=MIGRATION, peer=migrate("receive"), alone=True),
+
+    # capabilities
+    Scenario("caps", caps()),
+    Scenario("caps-other", caps(in_chunks=0, migration_state=0, **OTHER_LIMITS),
+             nic={"in-chunks": "off", "migration-state": "off", **OTHER_LIMITS}),
+    less("migration", in_turn(caps(migration=0), migrate("absent")), migration="off"),
+    less("multi-load", in_turn(caps(multi_load=0), migrate("absent")), multi_load="off"),
+    less("tracking-state", in_turn(caps(tracking_state=0), migrate("absent")), tracking_state="off"),
+    less("migratable", in_turn(caps(migratable=1), migrate("first-only")), vfs=3, migratable=1),
+    less("adv-virtualization", in_turn(caps(adv_virtualization=0), migrate("no-logging")), adv_virtualization="off"),
+]
