@@ -60,12 +60,12 @@ struct kernel_fault {
     uint64_t start, end;        /* code of a module */
 };
 
-static void set(const struct kernel_fault *f, const char *name, long value)
+static void set(const struct kernel_fault *f, const char *name, uint64_t value)
 {
     char path[128], text[32];
 
     snprintf(path, sizeof(path), "%s/%s", f->folder, name);
-    snprintf(text, sizeof(text), "%ld", value);
+    snprintf(text, sizeof(text), "%#llx", (unsigned long long)value);
     if (sysfs_write(path, text))
         tap_bail("cannot write %s", path);
 }
