@@ -194,8 +194,9 @@ struct CxVhca {
 
     CxMigration mig;
     bool migratable;                            /* capability, set by the PF */
-    bool lost_queue;                            /* reset under a live command queue */
+    uint32_t nic_interface;                     /* NIC_IFC_* or what a driver wrote */
     uint8_t health_synd;
+    uint32_t health_counter;                    /* at which a fatal error stopped it */
     CxTracker *tracker;                         /* of this function's DMA writes */
     QTAILQ_HEAD(, CxCommand) commands;          /* in flight */
 };
@@ -349,6 +350,7 @@ void cx_vhca_stop(CxVhca *v);                   /* and all that is under way */
 /* regs.c */
 extern const MemoryRegionOps cx_regs_ops;
 void cx_discard(CxVhca *v);                     /* an access to a stopped function */
+void cx_fatal(CxVhca *v);                       /* its firmware dies */
 
 /* command.c */
 void cx_doorbell(CxVhca *v, uint32_t bits);

@@ -268,9 +268,7 @@ static void cx_vhca_action(CxVhca *v, uint64_t action)
     if (action == VHCA_SET_REINIT) {
         v->mig.reinit = true;
     } else if (action == VHCA_SET_ERROR) {
-        v->health_synd = HEALTH_SYND_FW_INTERNAL;
-        v->mig.state = VHCA_STATE_ERROR;
-        cx_trace_note(v, "fatal error");
+        cx_fatal(v);
     }
 }
 

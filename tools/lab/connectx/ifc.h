@@ -146,7 +146,9 @@ enum {
     /* nic_interface, bits 10:8 of cmdq_addr_l_sz */
     NIC_IFC_FULL     = 0,
     NIC_IFC_DISABLED = 1,
+    NIC_IFC_SW_RESET = 7,
     NIC_IFC_SHIFT    = 8,
+    FW_RESET_SUPPORTED = 1 << 30,       /* in ISEG_INITIALIZING */
     HEALTH_RFR_BIT   = 0x80,
     HEALTH_SYND_FW_INTERNAL = 0x01,
 };

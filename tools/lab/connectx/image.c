@@ -164,7 +164,7 @@ static void cx_visit_registers(CxArchive *a, CxVhca *v)
     cx_archive_u32(a, &v->issi);
     cx_archive_bool(a, &v->enabled);
     cx_archive_bool(a, &v->inited);
-    cx_archive_bool(a, &v->lost_queue);
+    cx_archive_u32(a, &v->nic_interface);
     cx_archive_u32(a, &v->caps.pkey_table_size);
     cx_archive_u32(a, &v->caps.log_max_qp);
     cx_archive_u32(a, &v->caps.cmdif_checksum);

@@ -73,7 +73,8 @@ static void cx_vhca_reset(Object *obj, ResetType type)
             cx_by_function(v->pf, i)->enabled_by_pf = false;
         }
     }
-    v->lost_queue = v->cmdq;
+    /* A driver that lives on finds its interface gone. */
+    v->nic_interface = v->cmdq ? NIC_IFC_DISABLED : NIC_IFC_FULL;
     v->health_synd = 0;
     cx_vhca_stop(v);
 }

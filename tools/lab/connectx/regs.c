@@ -20,10 +20,19 @@ void cx_discard(CxVhca *v)
     cx_count(v, COUNTER_DISCARDED, 1);
 }
 
-/* What mlx5_core's health poll takes as "the NIC's interface is gone". */
-static uint32_t cx_nic_interface(CxVhca *v)
+/* Counts while the firmware is alive; mlx5_core's health poll watches it. */
+static uint32_t cx_health_counter(CxVhca *v)
 {
-    return v->lost_queue ? NIC_IFC_DISABLED : NIC_IFC_FULL;
+    return v->health_synd ? v->health_counter :
+           qemu_clock_get_ms(QEMU_CLOCK_VIRTUAL) & 0xffffff;
+}
+
+void cx_fatal(CxVhca *v)
+{
+    v->health_counter = cx_health_counter(v);
+    v->health_synd = HEALTH_SYND_FW_INTERNAL;
+    v->mig.state = VHCA_STATE_ERROR;
+    cx_trace_note(v, "fatal error");
 }
 
 static uint32_t cx_reg_read(CxVhca *v, hwaddr addr)
@@ -36,8 +45,10 @@ static uint32_t cx_reg_read(CxVhca *v, hwaddr addr)
     case ISEG_CMDQ_ADDR_H:
         return v->cmdq >> 32;
     case ISEG_CMDQ_ADDR_L:
-        return (v->cmdq & 0xfffff000) | cx_nic_interface(v) << NIC_IFC_SHIFT |
+        return (v->cmdq & 0xfffff000) | v->nic_interface << NIC_IFC_SHIFT |
                CMDQ_LOG_SIZE << 4 | CMDQ_LOG_STRIDE;
+    case ISEG_INITIALIZING:
+        return FW_RESET_SUPPORTED;
     case ISEG_HEALTH_FW_VER:
         return FW_MAJOR << 16 | FW_MINOR;
     case ISEG_HEALTH_RFR:
@@ -45,20 +56,25 @@ static uint32_t cx_reg_read(CxVhca *v, hwaddr addr)
     case ISEG_HEALTH_SYND:
         return v->health_synd << 16;
     case ISEG_HEALTH_COUNTER:
-        return v->health_synd ? 0 :
-               qemu_clock_get_ms(QEMU_CLOCK_VIRTUAL) & 0xffffff;
+        return cx_health_counter(v);
     }
     return 0;
 }
 
-static void cx_set_cmdq(CxVhca *v, unsigned shift, uint32_t value)
+/*
+ * The low half of the queue's address and the state of the interface.  A
+ * driver whose firmware died asks for a reset and waits for DISABLED; then it
+ * sets up the function anew.
+ */
+static void cx_set_cmdq_low(CxVhca *v, uint32_t value)
 {
-    v->cmdq = deposit64(v->cmdq, shift, 32, value);
-    /* A driver that sets up a queue starts the function anew. */
-    v->lost_queue = false;
-    if (v->health_synd) {
+    v->cmdq = deposit64(v->cmdq, 0, 32, value & 0xfffff000);
+    v->nic_interface = extract32(value, NIC_IFC_SHIFT, 3);
+    if (v->nic_interface == NIC_IFC_SW_RESET) {
+        cx_trace_note(v, "software reset");
         v->health_synd = 0;
-        v->mig.state = VHCA_STATE_RUNNING;
+        cx_vhca_stop(v);
+        v->nic_interface = NIC_IFC_DISABLED;
     }
 }
 
@@ -92,10 +108,10 @@ static void cx_reg_write(CxVhca *v, hwaddr addr, uint32_t value)
     }
     switch (addr) {
     case ISEG_CMDQ_ADDR_H:
-        cx_set_cmdq(v, 32, value);
+        v->cmdq = deposit64(v->cmdq, 32, 32, value);
         return;
     case ISEG_CMDQ_ADDR_L:
-        cx_set_cmdq(v, 0, value & 0xfffff000);
+        cx_set_cmdq_low(v, value);
         return;
     case ISEG_CMD_DBELL:
         cx_doorbell(v, value);

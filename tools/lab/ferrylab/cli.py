@@ -37,7 +37,8 @@ Examples
 PAIR_HELP = """\
 Two VMs at once, a and b, on one virtual network, each with a NIC of its own. LAB_SELF and LAB_PEER are their addresses
 (10.7.0.1 is a, 10.7.0.2 is b). Give two commands, `-- COMMAND_A... -- COMMAND_B...`, or one for both. Output lines begin
-with `a: ` or `b: `. The status is that of the first that failed. For all else see `lab run --help`.
+with `a: ` or `b: `. The status is that of the first that failed. Each has its own
+$LAB_OUT (a/ and b/ in the run's folder) and its own file of --trace (a-FILE, b-FILE). All else is as in `lab run --help`.
 """
 
 SHELL_HELP = "A prompt in a VM made by the same options as `lab run` (see its --help)."

@@ -192,6 +192,7 @@ class Machine:
         return given
 
     def _kernel_command_line(self):
+        # On a busy host the kernel's clocks and timers look broken (tsc, no_timer_check) and its CPUs stuck (rcupdate).
         # Leak tracking doubles the time of a boot. slab_debug keeps the debug kernel's allocator from caching pointers
         # to objects per CPU: such stale pointers hide leaks.
         leaks = "slab_debug=Z,kmalloc-*" if self.plan.leaks else "kmemleak=off"
@@ -199,7 +200,7 @@ class Machine:
         keep = sorted({str(path) for path in visible if str(path).startswith(tuple(f"{f}/" for f in HIDDEN_FOLDERS))})
         return " ".join([
             "console=ttyS0 loglevel=7 panic=-1 intel_iommu=on iomem=relaxed mitigations=off",
-            "random.trust_cpu=on rcupdate.rcu_cpu_stall_timeout=100 tsc=nowatchdog nokaslr", leaks,
+            "random.trust_cpu=on rcupdate.rcu_cpu_stall_timeout=100 tsc=nowatchdog no_timer_check nokaslr", leaks,
             f"LAB_OUT={self.plan.out} LAB_GUEST={LAB_DIR / 'guest'} LAB_9P={NINE_P} LAB_KEEP={':'.join(keep)}"])
 
     # Following

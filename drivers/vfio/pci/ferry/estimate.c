@@ -118,6 +118,14 @@ static u64 final_bytes(struct ferry_vf *vf)
 	return bytes;
 }
 
+static bool is_loading(struct ferry_vf *vf)
+{
+	enum vfio_device_mig_state state = READ_ONCE(vf->state);
+
+	return state == VFIO_DEVICE_STATE_RESUMING ||
+	       state == VFIO_DEVICE_STATE_ERROR;
+}
+
 /**
  * ferry_estimate_stop() - bytes that a stop would still produce
  * @vf: the function, open
@@ -138,10 +146,12 @@ int ferry_estimate_stop(struct ferry_vf *vf, u64 *bytes)
 	err = READ_ONCE(vf->full) ? ferry_lane_try_enter(&vf->lane) :
 				    ferry_lane_enter(&vf->lane);
 	if (!err) {
-		err = ferry_save_query_full(vf, &estimate);
+		/* A function that is being loaded has no state to measure. */
+		if (!is_loading(vf))
+			err = ferry_save_query_full(vf, &estimate);
 		ferry_lane_leave(vf);
 	}
-	if (err && !READ_ONCE(vf->full))
+	if (err && !READ_ONCE(vf->full) && !is_loading(vf))
 		return err;
 	*bytes = READ_ONCE(vf->full) + FERRY_WIRE_IDENTITY_BYTES +
 		 FERRY_WIRE_IMAGE_OVERHEAD + FERRY_WIRE_END_BYTES;

@@ -345,21 +345,6 @@ int ferry_queue_add_received(struct ferry_queue *queue,
 }
 
 /**
- * ferry_queue_set_whole() - tell whether the stream received may end here
- * @queue: the session's queue
- * @whole: it may
- * @lacking: if not, what is missing, a constant string
- */
-void ferry_queue_set_whole(struct ferry_queue *queue, bool whole,
-			   const char *lacking)
-{
-	spin_lock_irq(&queue->lock);
-	queue->whole = whole;
-	queue->lacking = lacking;
-	spin_unlock_irq(&queue->lock);
-}
-
-/**
  * ferry_queue_loading() - are images on their way to the firmware?
  * @queue: the session's queue
  *

@@ -36,6 +36,8 @@ enum ferry_phase {
  * @error: what FDs get when @ready is empty, 0 or negative errno, sticky
  * @whole: resume: the stream received so far may end here
  * @lacking: resume: why it may not
+ * @last_byte_due: resume: only the stream's last byte is to come, which is
+ *	taken when all images are loaded
  * @demand: save: a reader found nothing, save the next middle image; resume: a
  *	writer found no memory, free spare images
  * @untracked: save: the firmware lost track, so the final image is a full one
@@ -64,6 +66,7 @@ struct ferry_queue {
 	int error;
 	bool whole;
 	const char *lacking;
+	bool last_byte_due;
 	bool demand;
 	bool untracked;
 	bool reinit;
@@ -111,8 +114,6 @@ bool ferry_queue_readable(struct ferry_queue *queue);
 
 int ferry_queue_add_received(struct ferry_queue *queue,
 			     struct ferry_image *image);
-void ferry_queue_set_whole(struct ferry_queue *queue, bool whole,
-			   const char *lacking);
 bool ferry_queue_loading(struct ferry_queue *queue);
 int ferry_queue_room(struct ferry_queue *queue, u64 bytes);
 

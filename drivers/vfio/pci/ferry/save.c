@@ -32,6 +32,12 @@ static u64 part_bytes(struct ferry_vf *vf)
 	return vf->device->ops->part_bytes(vf->device);
 }
 
+/* What is to come, as far as the firmware knows */
+static u64 estimate_bytes(const struct vfio_ferry_estimate *estimate)
+{
+	return max(estimate->required, estimate->total);
+}
+
 /* Memory for the next save. More than required only if parts are saved. */
 static u64 image_bytes(struct ferry_vf *vf,
 		       const struct vfio_ferry_estimate *estimate)
@@ -63,7 +69,7 @@ int ferry_save_query_full(struct ferry_vf *vf,
 	int err = ferry_command_query(vf, false, estimate);
 
 	if (!err)
-		WRITE_ONCE(vf->full, max(estimate->required, estimate->total));
+		WRITE_ONCE(vf->full, estimate_bytes(estimate));
 	return err;
 }
 
@@ -112,9 +118,10 @@ static struct ferry_image *get_image(struct ferry_vf *vf,
  * leaves it when its outcome arrives.
  */
 static int issue(struct ferry_vf *vf, struct ferry_image *image,
-		 enum ferry_image_kind kind, u64 bytes, unsigned int flags)
+		 enum ferry_image_kind kind, u64 expected, unsigned int flags)
 {
 	struct ferry_queue *queue = &image->session->queue;
+	u64 bytes = min(expected, image->memory.capacity);
 	int err = -ENODEV;
 
 	spin_lock_irq(&queue->lock);
@@ -176,7 +183,7 @@ int ferry_save_begin_precopy(struct ferry_vf *vf, struct ferry_session *session)
 	if (err)
 		goto leave;
 	ferry_stream_begin_save(session, estimate.required);
-	err = issue(vf, image, FERRY_IMAGE_INITIAL, estimate.required,
+	err = issue(vf, image, FERRY_IMAGE_INITIAL, estimate_bytes(&estimate),
 		    VFIO_FERRY_SAVE_TRACK);
 	if (!err)
 		return 0;
@@ -299,10 +306,10 @@ int ferry_save_begin_final(struct ferry_vf *vf, struct ferry_session *session)
 		goto leave;
 
 	spin_lock_irq(&queue->lock);
-	queue->remaining = max(estimate.total, estimate.required);
+	queue->remaining = estimate_bytes(&estimate);
 	queue->next_required = 0;
 	spin_unlock_irq(&queue->lock);
-	err = issue(vf, image, FERRY_IMAGE_FINAL, estimate.required,
+	err = issue(vf, image, FERRY_IMAGE_FINAL, estimate_bytes(&estimate),
 		    changes ? VFIO_FERRY_SAVE_INCREMENTAL : 0);
 	if (!err)
 		return 0;
@@ -431,7 +438,7 @@ static void save_middle(struct ferry_vf *vf, struct ferry_session *session)
 	if (queue->reinit)
 		kind = FERRY_IMAGE_INITIAL;
 	spin_unlock_irq(&queue->lock);
-	if (!issue(vf, image, kind, estimate.required,
+	if (!issue(vf, image, kind, estimate_bytes(&estimate),
 		   VFIO_FERRY_SAVE_INCREMENTAL | VFIO_FERRY_SAVE_TRACK))
 		return;
 later:
@@ -484,7 +491,7 @@ static void save_next_part(struct ferry_vf *vf, struct ferry_session *session)
 	spin_lock_irq(&queue->lock);
 	queue->next_required = 0;
 	spin_unlock_irq(&queue->lock);
-	err = issue(vf, image, FERRY_IMAGE_FINAL, required,
+	err = issue(vf, image, FERRY_IMAGE_FINAL, bytes,
 		    VFIO_FERRY_SAVE_INCREMENTAL);
 	if (err) {
 		ferry_lane_leave(vf);

@@ -513,13 +513,30 @@ ferry_decode_image_data(struct ferry_decoder *decoder, const void *from,
 /**
  * ferry_decode_skip() - account for bytes of an optional record
  * @decoder: the cursor, inside such a record
- * @length: bytes that were dropped, at most ->left
+ * @from: the bytes; NULL will do in a stream without identity
+ * @length: how many, at most ->left
  */
-void ferry_decode_skip(struct ferry_decoder *decoder, size_t length)
+void ferry_decode_skip(struct ferry_decoder *decoder, const void *from,
+		       size_t length)
 {
+	if (decoder->identified)
+		decoder->control_crc = ferry_crc32c(decoder->control_crc, from,
+						    length);
 	decoder->left -= length;
 	if (!decoder->left)
 		next_record(decoder, FERRY_EVENT_MORE);
+}
+
+/**
+ * ferry_decoder_at_end() - is there only the stream's last byte to come?
+ * @decoder: the cursor
+ *
+ * Return: true if the next byte will complete the end record.
+ */
+bool ferry_decoder_at_end(const struct ferry_decoder *decoder)
+{
+	return decoder->state == FERRY_DECODE_CONTROL &&
+	       decoder->tag == VFIO_FERRY_TAG_END && decoder->left == 1;
 }
 
 /**

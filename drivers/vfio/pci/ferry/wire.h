@@ -140,9 +140,11 @@ enum ferry_decoder_event ferry_decode(struct ferry_decoder *decoder,
 enum ferry_decoder_event
 ferry_decode_image_data(struct ferry_decoder *decoder, const void *from,
 			size_t length);
-void ferry_decode_skip(struct ferry_decoder *decoder, size_t length);
+void ferry_decode_skip(struct ferry_decoder *decoder, const void *from,
+		       size_t length);
 enum ferry_decoder_event ferry_decoder_refuse(struct ferry_decoder *decoder,
 					      int error, const char *reason);
+bool ferry_decoder_at_end(const struct ferry_decoder *decoder);
 bool ferry_decoder_whole(const struct ferry_decoder *decoder,
 			 const char **reason);
 size_t ferry_decoder_wants(const struct ferry_decoder *decoder);

@@ -120,16 +120,13 @@ static ssize_t write_control(struct ferry_session *session,
 	 * The stream's last byte says that all went well, so it is taken only
 	 * when all did: the user will not come back with another write.
 	 */
-	if (decoder->state == FERRY_DECODE_CONTROL &&
-	    decoder->tag == VFIO_FERRY_TAG_END &&
-	    iov_iter_count(from) >= wanted) {
-		if (wanted > 1) {
-			wanted--;
-		} else {
-			err = wait_for_loads(session, nonblock);
-			if (err)
-				return err;
-		}
+	if (ferry_decoder_at_end(decoder)) {
+		err = wait_for_loads(session, nonblock);
+		if (err)
+			return err;
+	} else if (decoder->state == FERRY_DECODE_CONTROL &&
+		   decoder->tag == VFIO_FERRY_TAG_END) {
+		wanted--;
 	}
 	bytes = copy_from_iter(buffer, min(wanted, sizeof(buffer)), from);
 	if (!bytes)
@@ -249,9 +246,17 @@ static ssize_t write_skipped(struct ferry_session *session,
 {
 	struct ferry_decoder *decoder = &session->stream.decoder;
 	size_t bytes = min_t(u64, decoder->left, iov_iter_count(from));
+	u8 buffer[256];
 
-	iov_iter_advance(from, bytes);
-	ferry_decode_skip(decoder, bytes);
+	if (decoder->identified) {
+		/* Its checksum counts. */
+		bytes = copy_from_iter(buffer, min(bytes, sizeof(buffer)), from);
+		if (!bytes)
+			return -EFAULT;
+	} else {
+		iov_iter_advance(from, bytes);
+	}
+	ferry_decode_skip(decoder, buffer, bytes);
 	return bytes;
 }
 
@@ -304,15 +309,28 @@ static ssize_t settle(struct ferry_session *session, ssize_t done,
 	return err && !is_passing(err) ? err : done;
 }
 
+/* Those who do not hold the stream's mutex look at the queue. */
+static void tell_progress(struct ferry_session *session)
+{
+	struct ferry_decoder *decoder = &session->stream.decoder;
+	struct ferry_queue *queue = &session->queue;
+	const char *lacking;
+	bool whole = ferry_decoder_whole(decoder, &lacking);
+
+	spin_lock_irq(&queue->lock);
+	queue->whole = whole;
+	queue->lacking = lacking;
+	queue->last_byte_due = ferry_decoder_at_end(decoder);
+	spin_unlock_irq(&queue->lock);
+}
+
 static ssize_t ferry_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct ferry_session *session = iocb->ki_filp->private_data;
 	struct ferry_stream *stream = &session->stream;
 	bool nonblock = ferry_is_nonblocking(iocb);
-	const char *lacking;
 	ssize_t done = 0;
 	ssize_t bytes;
-	bool whole;
 	int err;
 
 	if (ferry_session_is_closed(session))
@@ -327,8 +345,7 @@ static ssize_t ferry_write_iter(struct kiocb *iocb, struct iov_iter *from)
 		if (bytes < 0)
 			break;
 		done += bytes;
-		whole = ferry_decoder_whole(&stream->decoder, &lacking);
-		ferry_queue_set_whole(&session->queue, whole, lacking);
+		tell_progress(session);
 	} while (iov_iter_count(from));
 	atomic64_add(done, &session->vf->stats.bytes_written);
 
@@ -349,7 +366,7 @@ static __poll_t ferry_write_poll(struct file *file, poll_table *table)
 	poll_wait(file, &queue->wait, table);
 	if (ferry_queue_room(queue, SZ_64K) == -EAGAIN)
 		ferry_session_kick(session);
-	else
+	else if (!READ_ONCE(queue->last_byte_due) || !ferry_queue_loading(queue))
 		events |= EPOLLOUT | EPOLLWRNORM;
 	if (ferry_session_is_closed(session))
 		events |= EPOLLHUP;
