@@ -7,12 +7,14 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 
@@ -312,6 +314,94 @@ static void test_bar_buffer(struct readers *t, bool writes)
         close(u.fd);
     }
     vf_reset(v);
+}
+
+/* ---- a buffer whose page does not come ---- */
+
+/* Memory whose first use waits until the test lets it go on. */
+struct late_page {
+    int uffd;
+    uint8_t *at;
+};
+
+static struct late_page late_page(void)
+{
+    struct uffdio_api api = { .api = UFFD_API };
+    struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+    struct late_page p;
+
+    p.uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
+    p.at = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    reg.range = (struct uffdio_range){ (uintptr_t)p.at, PAGE };
+    if (p.uffd < 0 || p.at == MAP_FAILED || ioctl(p.uffd, UFFDIO_API, &api) ||
+        ioctl(p.uffd, UFFDIO_REGISTER, &reg))
+        tap_bail("no userfaultfd: %s", strerror(errno));
+    return p;
+}
+
+static bool someone_waits(struct late_page *p)
+{
+    struct pollfd poll_for = { .fd = p->uffd, .events = POLLIN };
+
+    return poll(&poll_for, 1, FOREVER_MS) == 1;
+}
+
+static void let_go(struct late_page *p, const uint8_t *with)
+{
+    uint8_t *page = aligned_alloc(PAGE, PAGE);
+    struct uffdio_copy copy = { .dst = (uintptr_t)p->at, .src = (uintptr_t)page, .len = PAGE };
+
+    memcpy(page, with, PAGE);
+    if (ioctl(p->uffd, UFFDIO_COPY, &copy))
+        tap_bail("userfaultfd: %s", strerror(errno));
+    free(page);
+}
+
+struct stalled {
+    int fd;
+    bool writes;
+    struct late_page page;
+    ssize_t result;
+    pthread_t thread;
+};
+
+static void *stall(void *arg)
+{
+    struct stalled *s = arg;
+
+    s->result = s->writes ? write(s->fd, s->page.at, PAGE) : read(s->fd, s->page.at, PAGE);
+    if (s->result < 0)
+        s->result = -errno;
+    return NULL;
+}
+
+/* A copy that does not end must not keep anybody from resetting or unbinding the VF. */
+static void test_stalled_copy(struct readers *t, bool writes)
+{
+    struct vf *v = writes ? t->to : t->from;
+    struct stalled s = { .writes = writes, .page = late_page() };
+
+    s.fd = must_set(v, writes ? VFIO_DEVICE_STATE_RESUMING : VFIO_DEVICE_STATE_PRE_COPY);
+    pthread_create(&s.thread, NULL, stall, &s);
+    ok(someone_waits(&s.page), "a %s waits for a page of its buffer", writes ? "write" : "read");
+    ok(mig_get(&v->fn) >= 0 && mig_data_size(&v->fn) > 0, "state and size can be asked meanwhile");
+    if (!writes) {
+        ok(!mig_set(&v->fn, VFIO_DEVICE_STATE_STOP_COPY, NULL), "the state can be changed");
+        ok(!mig_set(&v->fn, VFIO_DEVICE_STATE_RUNNING, NULL), "and back");
+    }
+    ok(!vfio_reset(&v->fn), "the VF can be reset");
+    vf_close(v);
+    ok(!pci_bind(v->bdf, v->driver), "the VF can be closed, unbound and bound");
+    let_go(&s.page, t->whole.data);
+    pthread_join(s.thread, NULL);
+    ok(s.result == -ENODEV || s.result > 0, "then the page comes and the %s ends with %zd",
+       writes ? "write" : "read", s.result);
+    ok((writes ? write(s.fd, "", 1) : read(s.fd, s.page.at, 1)) < 0 && errno == ENODEV,
+       "and the FD is dead");
+    close(s.fd);
+    close(s.page.uffd);
+    munmap(s.page.at, PAGE);
+    vf_open(v);
 }
 
 /* ---- waiting ---- */
@@ -690,6 +780,8 @@ void test_readers(struct bench *b)
     test_bar_buffer(&t, false);
     test_bar_buffer(&t, true);
     test_lost_message(&t);
+    test_stalled_copy(&t, false);
+    test_stalled_copy(&t, true);
     vf_close(t.from);
     vf_close(t.to);
     bench_check_clean(b, "data FDs");
