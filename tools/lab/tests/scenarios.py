@@ -77,7 +77,8 @@ SCENARIOS = [
              nic={"state-size": "5G", "migration-state": "off"}),
     Scenario("bare-limited", ["env", f"BARE_IMAGES={IMAGES}", *bare("limited")], driver="vfio-pci", vfs=0, needs="bare",
              nic={"multi-load": "off", "tracking-state": "off", "in-chunks": "off", "full-messages": "off",
-                  "pg-track-log-max-num": 0, "pg-track-max-num-range": 1,
+                  "pg-track-log-max-num": 0, "pg-track-max-num-range": 1, "cmd-latency-us": 20000,
+                  "save-mbps": 2, "load-mbps": 2,
                   # the first one is mlx5_core's
                   "faults": "QUERY_ADAPTER:nth=3:action=fail:status=8:syndrome=0x321"}),
     Scenario("bare-off", bare("off"), driver="vfio-pci", vfs=0, nic={"migration": "off", "adv-virtualization": "off"}),
