@@ -11,6 +11,8 @@ PYTHON := /usr/bin/python3
 # In the order of the link: the engine, then the NIC families.
 MODULE_DIRS := drivers/vfio/pci/ferry drivers/vfio/pci/mlx5
 OPTIONS     := CONFIG_VFIO_FERRY=m CONFIG_MLX5_FERRY_VFIO_PCI=m
+# Kernels with KUnit get the driver's own tests, too.
+OPTIONS     += $(if $(shell grep -s '^CONFIG_KUNIT=' $(KDIR)/.config),CONFIG_VFIO_FERRY_KUNIT_TEST=m)
 
 .PHONY: help demo lab python test check modules clean
 
@@ -55,7 +57,7 @@ modules:
 		'subdir-ccflags-y := -I$(BUILD)/tree/include' > $(BUILD)/tree/Kbuild.new
 	@cmp -s $(BUILD)/tree/Kbuild.new $(BUILD)/tree/Kbuild || mv $(BUILD)/tree/Kbuild.new $(BUILD)/tree/Kbuild
 	@$(MAKE) -C $(KDIR) M=$(BUILD)/tree $(OPTIONS) $(if $(KCC),CC=$(KCC)) modules
-	@cp -u $(foreach dir,$(MODULE_DIRS),$(BUILD)/tree/$(dir)/*.ko) $(BUILD)/
+	@find $(BUILD)/tree -name '*.ko' -exec cp -u -t $(BUILD) {} +
 
 clean:
 	rm -rf build

@@ -102,15 +102,12 @@ static bool took(struct ferry_lane *lane, int *err)
  * ferry_lane_try_enter() - take the lane if it is free
  * @lane: the lane
  *
- * Gives way to those who wait for it. Callable with ferry_queue.lock held.
+ * Callable with ferry_queue.lock held.
  *
  * Return: 0, -EBUSY, or -ENOTCONN if the lane is closed.
  */
 int ferry_lane_try_enter(struct ferry_lane *lane)
 {
-	/* A hint only, so no barrier: who waits will not starve. */
-	if (waitqueue_active(&lane->wait))
-		return -EBUSY;
 	return take(lane, false);
 }
 

@@ -12,27 +12,47 @@
 #include "session.h"
 #include "wire.h"
 
-/* Ask the firmware what changed, unless it is busy: then the last word counts. */
+/* Can the firmware say something that the queue does not know? */
+static bool is_worth_asking(struct ferry_queue *queue)
+{
+	bool worth;
+
+	spin_lock_irq(&queue->lock);
+	worth = queue->phase == FERRY_PHASE_PRECOPY && !queue->active &&
+		!queue->untracked;
+	spin_unlock_irq(&queue->lock);
+	return worth;
+}
+
+static bool is_my_turn(struct ferry_session *session, int *err)
+{
+	if (is_worth_asking(&session->queue))
+		*err = ferry_session_try_lane(session);
+	else
+		*err = -ENODATA;
+	return *err != -EBUSY;
+}
+
+/*
+ * Ask the firmware what changed. If it is busy with a question or an arc, wait
+ * for that: they are short. A save is not waited for, it says enough itself.
+ */
 static void refresh_estimate(struct ferry_session *session)
 {
 	struct ferry_queue *queue = &session->queue;
 	struct vfio_ferry_estimate estimate;
 	struct ferry_vf *vf = session->vf;
-	bool ask;
+	int err = -EBUSY;
 
-	spin_lock_irq(&queue->lock);
-	ask = queue->phase == FERRY_PHASE_PRECOPY && !queue->active &&
-	      !queue->untracked;
-	spin_unlock_irq(&queue->lock);
-	if (!ask || ferry_session_try_lane(session))
+	wait_event_timeout(vf->lane.wait, is_my_turn(session, &err),
+			   FERRY_LANE_TIMEOUT);
+	if (err)
 		return;
-	/* A save or an arc may have been quicker: see that it still applies. */
-	spin_lock_irq(&queue->lock);
-	ask = queue->phase == FERRY_PHASE_PRECOPY && !queue->untracked;
-	spin_unlock_irq(&queue->lock);
-	if (ask && !ferry_command_query(vf, true, &estimate))
-		ferry_queue_set_estimate(queue, &estimate,
-					 ferry_precopy_info_v2(&vf->device->core.vdev));
+	/* Who had the lane before may have changed the answer. */
+	if (is_worth_asking(queue) &&
+	    !ferry_command_query(vf, true, &estimate))
+		ferry_queue_expect(queue, &estimate,
+				   ferry_precopy_info_v2(&vf->device->core.vdev));
 	ferry_lane_leave(vf);
 }
 
@@ -70,14 +90,13 @@ int ferry_estimate_precopy(struct ferry_session *session,
 	dirty = queue->unread_dirty;
 	if (queue->active)
 		coming = queue->active_bytes;
-	else if (queue->phase == FERRY_PHASE_PRECOPY && queue->estimate.required)
-		coming = max(queue->estimate.required, queue->estimate.total) +
-			 FERRY_WIRE_IMAGE_OVERHEAD;
+	else if (queue->phase == FERRY_PHASE_PRECOPY && queue->expected)
+		coming = queue->expected + FERRY_WIRE_IMAGE_OVERHEAD;
 	if (queue->reinit ||
 	    (queue->active && queue->active->kind == FERRY_IMAGE_INITIAL))
 		initial += coming;
 	else
-		dirty += coming;
+		dirty += coming + (queue->active ? queue->expected : 0);
 	if (ferry_precopy_info_v2(&session->vf->device->core.vdev))
 		info->flags = queue->reinit_untold ? FERRY_PRECOPY_REINIT : 0;
 	if (queue->reinit_untold) {
@@ -112,7 +131,8 @@ static u64 final_bytes(struct ferry_vf *vf)
 	if (queue->phase == FERRY_PHASE_FINAL ||
 	    queue->phase == FERRY_PHASE_SAVED)
 		bytes = queue->unread_initial + queue->unread_dirty +
-			queue->remaining + FERRY_WIRE_END_BYTES;
+			queue->active_bytes + queue->expected +
+			FERRY_WIRE_END_BYTES;
 	spin_unlock_irq(&queue->lock);
 	ferry_session_put(session);
 	return bytes;

@@ -193,22 +193,27 @@ void ferry_queue_add_spare(struct ferry_queue *queue, struct ferry_image *image)
 }
 
 /**
- * ferry_queue_set_estimate() - what the firmware said about the next image
+ * ferry_queue_expect() - the firmware said what is to come
  * @queue: the session's queue
- * @estimate: that
+ * @estimate: what it said
  * @tell_reinit: the user wants to know if the function was initialised anew
+ *
+ * Return: bytes that are to come.
  */
-void ferry_queue_set_estimate(struct ferry_queue *queue,
-			      const struct vfio_ferry_estimate *estimate,
-			      bool tell_reinit)
+u64 ferry_queue_expect(struct ferry_queue *queue,
+		       const struct vfio_ferry_estimate *estimate,
+		       bool tell_reinit)
 {
+	u64 bytes = max(estimate->required, estimate->total);
+
 	spin_lock_irq(&queue->lock);
-	queue->estimate = *estimate;
+	queue->expected = bytes;
 	if (estimate->reinit && tell_reinit && !queue->reinit) {
 		queue->reinit = true;
 		queue->reinit_untold = true;
 	}
 	spin_unlock_irq(&queue->lock);
+	return bytes;
 }
 
 /* What a reader gets that finds no image: -EAGAIN is "wait". */
@@ -226,7 +231,7 @@ static int verdict_without_image(struct ferry_queue *queue)
 	case FERRY_PHASE_FINAL:
 		return -EAGAIN;
 	case FERRY_PHASE_PRECOPY:
-		if (queue->active || queue->estimate.required)
+		if (queue->active || queue->expected)
 			return -EAGAIN;
 		return -ENOMSG;
 	case FERRY_PHASE_PAUSED:

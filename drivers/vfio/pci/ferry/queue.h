@@ -55,9 +55,9 @@ enum ferry_phase {
  * @active_bytes: most stream bytes that @active will become
  * @unread_initial: stream bytes of initial images not yet read
  * @unread_dirty: stream bytes of other images not yet read
- * @estimate: save: what the firmware said last
+ * @expected: save: bytes that the firmware is known to have beside @active,
+ *	0 if there are none or it has to be asked
  * @next_required: save: memory that the next part of the final image needs
- * @remaining: save: bytes of the final image not yet saved, as estimated
  */
 struct ferry_queue {
 	spinlock_t lock;	/* see above */
@@ -83,9 +83,8 @@ struct ferry_queue {
 	u64 active_bytes;
 	u64 unread_initial;
 	u64 unread_dirty;
-	struct vfio_ferry_estimate estimate;
+	u64 expected;
 	u64 next_required;
-	u64 remaining;
 };
 
 void ferry_queue_init(struct ferry_queue *queue, enum ferry_phase phase,
@@ -100,9 +99,9 @@ struct ferry_image *ferry_queue_take_spare(struct ferry_queue *queue,
 					   u64 bytes);
 struct ferry_image *ferry_queue_take_largest(struct ferry_queue *queue);
 struct ferry_image *ferry_queue_receive(struct ferry_queue *queue, u64 bytes);
-void ferry_queue_set_estimate(struct ferry_queue *queue,
-			      const struct vfio_ferry_estimate *estimate,
-			      bool tell_reinit);
+u64 ferry_queue_expect(struct ferry_queue *queue,
+		       const struct vfio_ferry_estimate *estimate,
+		       bool tell_reinit);
 void ferry_queue_add_spare(struct ferry_queue *queue,
 			   struct ferry_image *image);
 

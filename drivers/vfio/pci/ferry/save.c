@@ -32,12 +32,6 @@ static u64 part_bytes(struct ferry_vf *vf)
 	return vf->device->ops->part_bytes(vf->device);
 }
 
-/* What is to come, as far as the firmware knows */
-static u64 estimate_bytes(const struct vfio_ferry_estimate *estimate)
-{
-	return max(estimate->required, estimate->total);
-}
-
 /* Memory for the next save. More than required only if parts are saved. */
 static u64 image_bytes(struct ferry_vf *vf,
 		       const struct vfio_ferry_estimate *estimate)
@@ -69,7 +63,7 @@ int ferry_save_query_full(struct ferry_vf *vf,
 	int err = ferry_command_query(vf, false, estimate);
 
 	if (!err)
-		WRITE_ONCE(vf->full, estimate_bytes(estimate));
+		WRITE_ONCE(vf->full, max(estimate->required, estimate->total));
 	return err;
 }
 
@@ -114,19 +108,22 @@ static struct ferry_image *get_image(struct ferry_vf *vf,
 }
 
 /*
- * Issue a save. The caller holds the lane; if this succeeds the save does, and
- * leaves it when its outcome arrives.
+ * Issue a save of as many of the expected bytes as the image holds. The caller
+ * holds the lane; if this succeeds the save does, and leaves it when its
+ * outcome arrives.
  */
 static int issue(struct ferry_vf *vf, struct ferry_image *image,
-		 enum ferry_image_kind kind, u64 expected, unsigned int flags)
+		 enum ferry_image_kind kind, unsigned int flags)
 {
 	struct ferry_queue *queue = &image->session->queue;
-	u64 bytes = min(expected, image->memory.capacity);
 	int err = -ENODEV;
+	u64 bytes;
 
 	spin_lock_irq(&queue->lock);
 	if (queue->phase != FERRY_PHASE_CLOSED) {
 		image->kind = kind;
+		bytes = min(queue->expected, image->memory.capacity);
+		queue->expected -= bytes;
 		queue->active = image;
 		queue->active_bytes = bytes + FERRY_WIRE_IMAGE_OVERHEAD;
 		err = 0;
@@ -134,6 +131,8 @@ static int issue(struct ferry_vf *vf, struct ferry_image *image,
 	spin_unlock_irq(&queue->lock);
 	if (err)
 		return err;
+	/* Those who wait for the lane to ask a question need not any more. */
+	wake_up_all(&vf->lane.wait);
 
 	err = ferry_command_save(vf, image, flags);
 	if (!err)
@@ -183,8 +182,8 @@ int ferry_save_begin_precopy(struct ferry_vf *vf, struct ferry_session *session)
 	if (err)
 		goto leave;
 	ferry_stream_begin_save(session, estimate.required);
-	err = issue(vf, image, FERRY_IMAGE_INITIAL, estimate_bytes(&estimate),
-		    VFIO_FERRY_SAVE_TRACK);
+	ferry_queue_expect(queue, &estimate, false);
+	err = issue(vf, image, FERRY_IMAGE_INITIAL, VFIO_FERRY_SAVE_TRACK);
 	if (!err)
 		return 0;
 leave:
@@ -305,11 +304,8 @@ int ferry_save_begin_final(struct ferry_vf *vf, struct ferry_session *session)
 	if (err)
 		goto leave;
 
-	spin_lock_irq(&queue->lock);
-	queue->remaining = estimate_bytes(&estimate);
-	queue->next_required = 0;
-	spin_unlock_irq(&queue->lock);
-	err = issue(vf, image, FERRY_IMAGE_FINAL, estimate_bytes(&estimate),
+	ferry_queue_expect(queue, &estimate, false);
+	err = issue(vf, image, FERRY_IMAGE_FINAL,
 		    changes ? VFIO_FERRY_SAVE_INCREMENTAL : 0);
 	if (!err)
 		return 0;
@@ -332,7 +328,7 @@ static void prepare_reserve(struct ferry_vf *vf, struct ferry_session *session)
 	u64 bytes;
 
 	spin_lock_irq(&queue->lock);
-	bytes = queue->estimate.required;
+	bytes = queue->expected;
 	reserve = queue->reserve;
 	if (reserve)
 		queue->reserve = NULL;
@@ -362,8 +358,7 @@ static void trim_spares(struct ferry_vf *vf, struct ferry_queue *queue)
 	u64 limit;
 
 	spin_lock_irq(&queue->lock);
-	limit = SPARE_EXCESS * max_t(u64, queue->estimate.required,
-				     SPARE_BYTES_MIN);
+	limit = SPARE_EXCESS * max_t(u64, queue->expected, SPARE_BYTES_MIN);
 	list_for_each_entry_safe(image, next, &queue->spare, node) {
 		if (part ? kept < PARTS_SPARE :
 			   image->memory.capacity <= limit)
@@ -379,23 +374,32 @@ static void trim_spares(struct ferry_vf *vf, struct ferry_queue *queue)
 	}
 }
 
-/* Does the reader wait for changes, and is it time to look for some? */
-static bool look_for_changes(struct ferry_vf *vf, struct ferry_queue *queue)
+/*
+ * Shall the next middle image be saved now? If the reader waits for one: yes,
+ * or, if nothing is known to have changed, when it is time to look. If not,
+ * only the next part of what is known, while the last one is read.
+ */
+static bool wants_middle(struct ferry_vf *vf, struct ferry_queue *queue)
 {
+	u64 part = part_bytes(vf);
 	unsigned long wait = 0;
-	bool demand;
+	bool wanted;
 
 	spin_lock_irq(&queue->lock);
-	demand = queue->phase == FERRY_PHASE_PRECOPY && queue->demand &&
-		 !queue->active && !queue->untracked && !queue->error &&
-		 list_empty(&queue->ready);
-	if (demand && !queue->estimate.required &&
-	    time_before(jiffies, queue->poll_next))
-		wait = queue->poll_next - jiffies;
+	wanted = queue->phase == FERRY_PHASE_PRECOPY && !queue->active &&
+		 !queue->untracked && !queue->error;
+	if (list_empty(&queue->ready) && queue->demand) {
+		if (!queue->expected && time_before(jiffies, queue->poll_next))
+			wait = queue->poll_next - jiffies;
+	} else {
+		wanted = wanted && part && queue->expected >= part &&
+			 (!list_empty(&queue->spare) ||
+			  list_count_nodes(&queue->members) < PARTS_MAX);
+	}
 	spin_unlock_irq(&queue->lock);
-	if (wait)
+	if (wanted && wait)
 		ferry_worker_kick_later(vf, wait);
-	return demand && !wait;
+	return wanted && !wait;
 }
 
 /* Nothing changed, or nothing can be done about it now: look again later. */
@@ -404,8 +408,7 @@ static void look_again_later(struct ferry_vf *vf, struct ferry_queue *queue)
 	unsigned long delay;
 
 	spin_lock_irq(&queue->lock);
-	queue->estimate.required = 0;
-	queue->estimate.total = 0;
+	queue->expected = 0;
 	delay = clamp(queue->poll_delay * 2, POLL_DELAY_MIN, POLL_DELAY_MAX);
 	queue->poll_delay = delay;
 	queue->poll_next = jiffies + delay;
@@ -416,29 +419,29 @@ static void look_again_later(struct ferry_vf *vf, struct ferry_queue *queue)
 
 static void save_middle(struct ferry_vf *vf, struct ferry_session *session)
 {
+	bool tell_reinit = ferry_precopy_info_v2(&vf->device->core.vdev);
 	struct ferry_queue *queue = &session->queue;
 	enum ferry_image_kind kind = FERRY_IMAGE_MIDDLE;
 	struct vfio_ferry_estimate estimate;
 	struct ferry_image *image;
 
-	if (!look_for_changes(vf, queue) || ferry_lane_want(&vf->lane))
+	if (!wants_middle(vf, queue) || ferry_lane_want(&vf->lane))
 		return;
-	/* An arc that waited for the lane before may have paused the session. */
-	if (!look_for_changes(vf, queue) ||
-	    ferry_command_query(vf, true, &estimate) || !estimate.required)
+	/* An arc that had the lane before may have paused the session. */
+	if (!wants_middle(vf, queue) ||
+	    ferry_command_query(vf, true, &estimate) ||
+	    !ferry_queue_expect(queue, &estimate, tell_reinit))
 		goto later;
 
 	image = get_image(vf, session, image_bytes(vf, &estimate));
 	if (IS_ERR(image))
 		goto later;
-	ferry_queue_set_estimate(queue, &estimate,
-				 ferry_precopy_info_v2(&vf->device->core.vdev));
 	spin_lock_irq(&queue->lock);
 	queue->poll_delay = 0;
 	if (queue->reinit)
 		kind = FERRY_IMAGE_INITIAL;
 	spin_unlock_irq(&queue->lock);
-	if (!issue(vf, image, kind, estimate_bytes(&estimate),
+	if (!issue(vf, image, kind,
 		   VFIO_FERRY_SAVE_INCREMENTAL | VFIO_FERRY_SAVE_TRACK))
 		return;
 later:
@@ -490,9 +493,9 @@ static void save_next_part(struct ferry_vf *vf, struct ferry_session *session)
 	}
 	spin_lock_irq(&queue->lock);
 	queue->next_required = 0;
+	queue->expected = max(queue->expected, required);
 	spin_unlock_irq(&queue->lock);
-	err = issue(vf, image, FERRY_IMAGE_FINAL, bytes,
-		    VFIO_FERRY_SAVE_INCREMENTAL);
+	err = issue(vf, image, FERRY_IMAGE_FINAL, VFIO_FERRY_SAVE_INCREMENTAL);
 	if (err) {
 		ferry_lane_leave(vf);
 		ferry_queue_fail(queue, -EIO);
@@ -539,8 +542,6 @@ static void add_saved(struct ferry_queue *queue, struct ferry_image *image,
 
 	lockdep_assert_held(&queue->lock);
 	image->memory.length = saved->length;
-	queue->estimate.required = 0;
-	queue->estimate.total = 0;
 	if (!saved->length) {
 		list_add(&image->node, &queue->spare);
 	} else {
@@ -555,10 +556,11 @@ static void add_saved(struct ferry_queue *queue, struct ferry_image *image,
 		queue->reinit = false;
 	if (image->kind != FERRY_IMAGE_FINAL)
 		return;
-	queue->remaining -= min(queue->remaining, saved->length);
 	queue->next_required = saved->next_required;
-	if (!saved->next_required)
-		queue->phase = FERRY_PHASE_SAVED;
+	if (saved->next_required)
+		return;
+	queue->expected = 0;
+	queue->phase = FERRY_PHASE_SAVED;
 }
 
 /*
@@ -569,8 +571,7 @@ static void add_failure(struct ferry_queue *queue, struct ferry_image *image,
 			int err)
 {
 	lockdep_assert_held(&queue->lock);
-	queue->estimate.required = 0;
-	queue->estimate.total = 0;
+	queue->expected = 0;
 	if (image->kind == FERRY_IMAGE_FINAL)
 		queue->error = -EIO;
 	else

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* VFs, the model's control block, and what a driver shows of itself. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+
+#include "bench.h"
+
+enum { CHANGE_RATE = 100000 };
+
+/* ---- functions ---- */
+
+static void find_vf(struct bench *b, unsigned n)
+{
+    struct vf *v = &b->vf[n];
+
+    v->number = n;
+    v->id = VHCA_ID_PF + 1 + n;
+    if (pci_vf_name(b->pf, n, v->bdf))
+        tap_bail("VF %u is gone", n);
+    pci_driver(v->bdf, v->driver, sizeof(v->driver));
+    v->ferry = !strcmp(v->driver, "mlx5_ferry_vfio_pci");
+}
+
+void bench_open(struct bench *b)
+{
+    const char *pf = getenv("FERRY_PF"), *vfs = getenv("FERRY_VFS");
+
+    if (!pf || !vfs)
+        tap_bail("FERRY_PF and FERRY_VFS are not set: run this in the lab");
+    *b = (struct bench){ 0 };
+    snprintf(b->pf, sizeof(b->pf), "%s", pf);
+    for (; *vfs && b->vfs < MAX_VFS; b->vfs++) {
+        find_vf(b, b->vfs);
+        vfs += strcspn(vfs, " ");
+        vfs += strspn(vfs, " ");
+    }
+    b->control = control_of(pci_map_bar(b->pf, 2, BAR2_SIZE));
+    b->pds = model_objects(b, VHCA_ID_PF, OBJECT_PD);
+    b->mkeys = model_objects(b, VHCA_ID_PF, OBJECT_MKEY);
+}
+
+void bench_check_clean(struct bench *b, const char *after)
+{
+    ok_eq(model_objects(b, VHCA_ID_PF, OBJECT_PD), b->pds,
+          "%s: no PD is left on the PF", after);
+    ok_eq(model_objects(b, VHCA_ID_PF, OBJECT_MKEY), b->mkeys,
+          "%s: no mkey is left on the PF", after);
+    for (unsigned i = 0; i < b->vfs; i++) {
+        const char *name = b->vf[i].driver;
+        bool seen = false;
+
+        for (unsigned j = 0; j < i; j++)
+            seen |= !strcmp(b->vf[j].driver, name);
+        if (!seen)
+            ok(wait_until(module_references(name) <= 0, 5000),
+               "%s: nothing holds the module %s (%d)", after, name,
+               module_references(name));
+    }
+}
+
+int vf_try_open(struct vf *v)
+{
+    void *bar2;
+    int err;
+
+    err = io_space_open(&v->space, io_backend_available(IO_CONTAINER) ?
+                        IO_CONTAINER : IO_IOMMUFD);
+    if (err)
+        return err;
+    err = vfio_open(&v->fn, &v->space, v->bdf, NULL);
+    if (err) {
+        io_space_close(&v->space);
+        return err;
+    }
+    bar2 = vfio_map_bar(&v->fn, 2, NULL);
+    if (!bar2) {
+        vf_close(v);
+        return -ENXIO;
+    }
+    v->wl = workload_of(bar2);
+    return 0;
+}
+
+void vf_open(struct vf *v)
+{
+    int err = vf_try_open(v);
+
+    if (err)
+        tap_bail("cannot open VF %s: %s", v->bdf, strerror(-err));
+}
+
+void vf_close(struct vf *v)
+{
+    vfio_close(&v->fn);
+    io_space_close(&v->space);
+}
+
+void vf_reset(struct vf *v)
+{
+    int err = vfio_reset(&v->fn);
+
+    if (!err)
+        err = vfio_enable(&v->fn, true);
+    if (err)
+        tap_bail("VF %s cannot be reset: %s", v->bdf, strerror(-err));
+}
+
+void vf_fill(struct vf *v, uint64_t seed)
+{
+    if (!wl_fill(v->wl, 0, wl_read(v->wl, WL_STATE_SIZE), seed))
+        tap_bail("the memory of VF %s cannot be filled", v->bdf);
+}
+
+void vf_change(struct vf *v, unsigned pages)
+{
+    uint64_t count = wl_read(v->wl, WL_MEM_COUNT) + pages;
+
+    wl_change(v->wl, 0, wl_read(v->wl, WL_STATE_SIZE), CHANGE_RATE, count);
+    if (!wl_wait(v->wl, WL_MEM_COUNT, count, 10000))
+        tap_bail("the memory of VF %s does not change", v->bdf);
+}
+
+bool vf_alive(struct vf *v)
+{
+    uint64_t count = wl_read(v->wl, WL_MEM_COUNT) + 3;
+
+    wl_change(v->wl, 0, wl_read(v->wl, WL_STATE_SIZE), CHANGE_RATE, count);
+    return wl_wait(v->wl, WL_MEM_COUNT, count, 3000);
+}
+
+static void must(int err, struct vf *v, const char *what)
+{
+    if (err < 0)
+        tap_bail("VF %s: %s: %s", v->bdf, what, strerror(-err));
+}
+
+struct stream vf_record(struct vf *v, bool precopy, uint64_t *sum)
+{
+    struct stream s = { 0 };
+    int fd, final = -1;
+    bool ended;
+
+    vf_reset(v);
+    vf_fill(v, SEED);
+    if (precopy) {
+        must(mig_set(&v->fn, VFIO_DEVICE_STATE_PRE_COPY, &fd), v, "PRE_COPY");
+        must(mig_read_precopy(fd, &s, 1000), v, "reading pre-copy data");
+        vf_change(v, 20);
+        /* without what changed since, there would be no middle image */
+        for (size_t before = s.len; s.len == before; relax())
+            must(mig_read_precopy(fd, &s, 1), v, "reading a middle image");
+        vf_change(v, 10);
+        must(mig_set(&v->fn, VFIO_DEVICE_STATE_STOP_COPY, NULL), v, "STOP_COPY");
+    } else {
+        must(mig_set(&v->fn, VFIO_DEVICE_STATE_STOP_COPY, &final), v, "STOP_COPY");
+        fd = final;
+    }
+    must(mig_read(fd, &s, &ended), v, "reading the final image");
+    if (!ended)
+        tap_bail("VF %s: the stream has no end", v->bdf);
+    *sum = wl_sum(v->wl);
+    must(mig_set(&v->fn, VFIO_DEVICE_STATE_STOP, NULL), v, "STOP");
+    close(fd);
+    vf_reset(v);
+    return s;
+}
+
+/* ---- the model ---- */
+
+static pthread_mutex_t control = PTHREAD_MUTEX_INITIALIZER;
+
+#define locked(expression) ({                   \
+    pthread_mutex_lock(&control);               \
+    __auto_type value_ = (expression);          \
+    pthread_mutex_unlock(&control);             \
+    value_;                                     \
+})
+
+void model_arm(struct bench *b, struct fault f)
+{
+    locked((ctl_arm(b->control, f), 0));
+}
+
+void model_disarm(struct bench *b)
+{
+    locked((ctl_disarm(b->control), 0));
+}
+
+uint64_t model_hits(struct bench *b)
+{
+    return locked(ctl_read(b->control, CB_FAULT_HITS));
+}
+
+uint64_t model_objects(struct bench *b, unsigned vhca_id, unsigned kind)
+{
+    return locked(ctl_objects(b->control, vhca_id, kind));
+}
+
+unsigned model_state(struct bench *b, unsigned vhca_id)
+{
+    return locked(ctl_vhca_state(b->control, vhca_id));
+}
+
+uint64_t model_opcode_count(struct bench *b, unsigned opcode)
+{
+    return locked(ctl_opcode_count(b->control, opcode));
+}
+
+/* ---- ferry's files ---- */
+
+static const char *whole_file(const char *path, char *to, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    size_t have = 0;
+    ssize_t n;
+
+    while (fd >= 0 && have < size - 1 &&
+           (n = read(fd, to + have, size - 1 - have)) > 0)
+        have += n;
+    if (fd >= 0)
+        close(fd);
+    to[have] = 0;
+    return to;
+}
+
+/* The number behind a name at the begin of a line. */
+static int64_t number_in(const char *text, const char *name)
+{
+    size_t len = strlen(name);
+
+    for (; text; text = strchr(text, '\n')) {
+        text += *text == '\n';
+        if (!strncmp(text, name, len) && strchr(" \t:", text[len]))
+            return strtoll(text + len + strspn(text + len, " \t:"), NULL, 0);
+        if (!*text)
+            break;
+    }
+    return -1;
+}
+
+static void ferry_path(struct vf *v, const char *file, char *path, size_t size)
+{
+    snprintf(path, size, FERRY_DEBUGFS "/%s/%s", v->bdf, file);
+}
+
+const char *ferry_show(struct vf *v, const char *file, char *to, size_t size)
+{
+    char path[128];
+
+    ferry_path(v, file, path, sizeof(path));
+    return whole_file(path, to, size);
+}
+
+int64_t ferry_number(struct vf *v, const char *file, const char *name)
+{
+    char text[4096];
+
+    return number_in(ferry_show(v, file, text, sizeof(text)), name);
+}
+
+int ferry_fault(struct vf *v, const char *site, unsigned nth, int error)
+{
+    char path[128], request[64];
+
+    ferry_path(v, "fault", path, sizeof(path));
+    snprintf(request, sizeof(request), "%s %u %d", site, nth, error);
+    return sysfs_write(path, request);
+}
+
+int64_t ferry_fault_hits(struct vf *v, const char *site)
+{
+    char text[4096], line[64];
+    const char *at;
+    long long hits;
+
+    snprintf(line, sizeof(line), "\n%s ", site);
+    at = strstr(ferry_show(v, "fault", text, sizeof(text)), line);
+    if (!at || sscanf(at + strlen(line), "%*d %*d %lld", &hits) != 1)
+        return -1;
+    return hits;
+}
+
+const char *ferry_reason(struct vf *v, char *to, size_t size)
+{
+    char text[1024];
+    const char *at;
+
+    to[0] = 0;
+    at = strstr(ferry_show(v, "failure", text, sizeof(text)), "refused ");
+    if (at)
+        snprintf(to, size, "%.*s", (int)strcspn(at + 8, "\n"), at + 8);
+    return to;
+}
+
+int64_t fd_number(int fd, const char *name)
+{
+    char path[64], text[2048];
+
+    snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+    return number_in(whole_file(path, text, sizeof(text)), name);
+}
+
+/* ---- modules ---- */
+
+int module_references(const char *name)
+{
+    char path[128], number[32], *c;
+
+    snprintf(path, sizeof(path), "/sys/module/%s/refcnt", name);
+    for (c = path; *c; c++)
+        if (*c == '-')
+            *c = '_';
+    return sysfs_read(path, number, sizeof(number)) ? -1 : atoi(number);
+}
+
+int module_unload(const char *name)
+{
+    return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
+}
+
+int module_load(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC), err = 0;
+
+    if (fd < 0)
+        return -errno;
+    if (syscall(SYS_finit_module, fd, "", 0))
+        err = -errno;
+    close(fd);
+    return err;
+}
+
+const char *module_path(const char *file, char *to, size_t size)
+{
+    char path[256], text[4096], *word;
+
+    to[0] = 0;
+    snprintf(path, sizeof(path), "%s/settings", getenv("LAB_OUT") ?: "");
+    word = strstr(whole_file(path, text, sizeof(text)), "LAB_INSMOD=");
+    if (!word)
+        return to;
+    word[strcspn(word, "\n")] = 0;
+    for (word = strtok(word + 11, " '\""); word; word = strtok(NULL, " '\"")) {
+        const char *base = strrchr(word, '/');
+
+        if (base && !strcmp(base + 1, file))
+            snprintf(to, size, "%s", word);
+    }
+    return to;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The bench of the driver tests: VFs bound to a variant driver, the model's
+ * control block, and what the driver shows of itself.
+ *
+ * A test may run threads, one for each VF; what needs the control block,
+ * which is one for all, goes through this file's functions, which lock it.
+ * What differs between drivers is said by vf->ferry: only ferry has debugfs
+ * files and promises what its documentation does.
+ */
+#ifndef DRIVER_BENCH_H
+#define DRIVER_BENCH_H
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../connectx/ifc.h"
+#include "../lib/bar2.h"
+#include "../lib/mig.h"
+#include "../lib/pci.h"
+#include "../lib/tap.h"
+#include "../lib/vfio.h"
+
+enum {
+    MAX_VFS     = 8,
+    PAGE        = 4096,
+    SEED        = 7,            /* of what a VF's memory is filled with */
+};
+
+struct vf {
+    unsigned number;
+    unsigned id;                /* vhca_id */
+    char bdf[PCI_NAME];
+    char driver[32];
+    bool ferry;
+    struct io_space space;
+    struct vfio_function fn;
+    struct bar2 wl;
+};
+
+struct bench {
+    char pf[PCI_NAME];
+    struct bar2 control;
+    struct vf vf[MAX_VFS];
+    unsigned vfs;
+    uint64_t pds, mkeys;        /* of the PF, with no VF open */
+};
+
+/* Finds the VFs; opens none. */
+void bench_open(struct bench *b);
+/* Everything is closed and the driver still there: what is left over is a failure. */
+void bench_check_clean(struct bench *b, const char *after);
+
+/* Opens a VF and maps BAR 2; ends the test if that fails. */
+void vf_open(struct vf *v);
+/* The same, for a test of whether it can be opened. */
+int vf_try_open(struct vf *v);
+void vf_close(struct vf *v);
+/* As after power-on, the state RUNNING; faults are disarmed by the caller. */
+void vf_reset(struct vf *v);
+/* Fills device memory; then so many pages are changed, which are those of a later round. */
+void vf_fill(struct vf *v, uint64_t seed);
+void vf_change(struct vf *v, unsigned pages);
+/* Does what the VF's user started go on? */
+bool vf_alive(struct vf *v);
+
+/* A whole stream of a filled VF, pre-copy included or not; resets it after. */
+struct stream vf_record(struct vf *v, bool precopy, uint64_t *sum);
+
+/* ---- the model, for all threads ---- */
+
+void model_arm(struct bench *b, struct fault f);
+void model_disarm(struct bench *b);
+uint64_t model_hits(struct bench *b);
+uint64_t model_objects(struct bench *b, unsigned vhca_id, unsigned kind);
+unsigned model_state(struct bench *b, unsigned vhca_id);
+uint64_t model_opcode_count(struct bench *b, unsigned opcode);
+
+/* ---- ferry's debugfs ---- */
+
+#define FERRY_DEBUGFS "/sys/kernel/debug/vfio_ferry"
+/* The whole file; "" if it is not there. */
+const char *ferry_show(struct vf *v, const char *file, char *to, size_t size);
+/* A number behind a name in a file of lines "name number"; -1: none. */
+int64_t ferry_number(struct vf *v, const char *file, const char *name);
+/* Fails the nth next use of a site; nth 0 disarms. */
+int ferry_fault(struct vf *v, const char *site, unsigned nth, int error);
+/* How often a site failed, -1 if there is no such site. */
+int64_t ferry_fault_hits(struct vf *v, const char *site);
+/* Why a stream or request was refused last. */
+const char *ferry_reason(struct vf *v, char *to, size_t size);
+/* A number in a data FD's fdinfo; -1: none. */
+int64_t fd_number(int fd, const char *name);
+
+/* References that keep a module from being unloaded; -1: it is not loaded. */
+int module_references(const char *name);
+int module_unload(const char *name);
+int module_load(const char *path);
+/* A file of the host that a word of $LAB_OUT/settings' LAB_INSMOD ends in; "" if none. */
+const char *module_path(const char *file, char *to, size_t size);
+
+/* The groups of tests. */
+void test_streams(struct bench *b);
+void test_failures(struct bench *b);
+void test_never(struct bench *b);
+void test_allocations(struct bench *b);
+void test_races(struct bench *b);
+void test_teardown(struct bench *b);
+void test_readers(struct bench *b);
+void test_interop(struct bench *b);
+void test_scenario(struct bench *b);
+
+#endif

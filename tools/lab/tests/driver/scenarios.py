@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The tests of the driver, for tools/lab/tests/run to add to the lab's own (scenarios.py)."""
+
+from scenarios import BOTH, HERE, LOGS, PROGRAMS, Scenario
+
+SMALL = {"state-size": "1M"}
+# Enough for several parts of an image.
+PARTS = {"state-size": "20M"}
+WHOLE = {"state-size": "20M", "in-chunks": "off"}
+
+
+def driver(*groups):
+    return [f"{PROGRAMS}/driver", *groups]
+
+
+def compared(name, nic):
+    """The same scenario with the kernel's own driver and with ferry, then their firmware commands side by side."""
+    witness, own = f"{LOGS}/{name}-in-tree.jsonl", f"{LOGS}/{name}-ferry.jsonl"
+    return [Scenario(f"{name}-in-tree", driver("scenario"), driver="in-tree", nic=nic, options=["--trace", witness]),
+            Scenario(f"{name}-ferry", driver("scenario"), driver="ferry", nic=nic, options=["--trace", own],
+                     needs=f"{name}-in-tree", after=[f"{HERE}/driver/compare-traces", witness, own])]
+
+
+DRIVER = [
+    # The longest first. One CPU each, and the debug kernel preempts: with two, QEMU's TCG dies now and then when a BAR's
+    # mapping changes on one (a reset) while the other uses it.
+    Scenario("driver-races", driver("races", "teardown"), kernels=("debug",), driver="ferry", nic=SMALL),
+    Scenario("driver-allocations", driver("allocations"), kernels=BOTH, driver="ferry", nic=SMALL),
+    Scenario("driver-never", driver("never"), driver="ferry", vfs=5, nic=SMALL),
+    Scenario("driver-failures", driver("failures"), driver="ferry", nic=SMALL),
+    Scenario("driver-streams", driver("streams"), driver="ferry", vfs=4, nic=SMALL),
+    Scenario("driver-readers", driver("readers"), kernels=BOTH, driver="ferry", nic=SMALL),
+    Scenario("driver-kunit", [f"{HERE}/driver/kunit.sh", "build/modules/debug/vfio_ferry_test.ko"], kernels=("debug",),
+             driver="ferry", vfs=0, options=["--no-leak-scan"]),
+
+    # streams between drivers
+    Scenario("driver-interop", driver("interop"), kernels=BOTH, driver="in-tree,ferry", vfs=4, nic=PARTS),
+    Scenario("driver-interop-whole", driver("interop"), driver="in-tree,ferry", vfs=4, nic=WHOLE),
+
+    # firmware commands
+    *compared("driver-commands", PARTS),
+    *compared("driver-commands-whole", WHOLE),
+]

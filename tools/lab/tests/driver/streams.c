@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Bad streams: a good one is recorded once, then each case changes it in one
+ * place and loads it. All VFs work through the list of cases, a thread each.
+ *
+ * A case says by which byte write() must have refused the stream, if it can
+ * be known there; else the last arc, RESUMING -> STOP, must.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "bench.h"
+#include "records.h"
+
+enum { MAX_EDITS = 4, MAX_CASES = 2048, PIECE = 1 << 20 };
+#define NEVER SIZE_MAX          /* only the last arc can know */
+#define GOOD (SIZE_MAX - 1)     /* the stream is to be accepted */
+
+/* At this place of the base stream, drop so many bytes and insert these. */
+struct edit {
+    size_t at, drop, len;
+    void *data;
+};
+
+struct test_case {
+    char name[96];
+    const struct stream *base;
+    struct edit edit[MAX_EDITS];
+    unsigned edits;
+    bool seal;                  /* make checksums right after the edits */
+    size_t refused_by;          /* byte of the edited stream, NEVER or GOOD */
+    size_t piece;               /* of the writes */
+    size_t memory;              /* a bound for what the session takes, 0: none */
+};
+
+static struct test_case *cases;
+static unsigned ncases, next_case;
+static uint64_t good_sum;
+
+static struct test_case *add(const struct stream *base, size_t by, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+static struct test_case *add(const struct stream *base, size_t by, const char *fmt, ...)
+{
+    struct test_case *c = &cases[ncases++];
+    va_list ap;
+
+    if (ncases > MAX_CASES)
+        tap_bail("too many cases");
+    *c = (struct test_case){ .base = base, .refused_by = by, .piece = PIECE };
+    va_start(ap, fmt);
+    vsnprintf(c->name, sizeof(c->name), fmt, ap);
+    va_end(ap);
+    return c;
+}
+
+/* Edits come in the order of their places. */
+static void edit(struct test_case *c, size_t at, size_t drop, const void *data, size_t len)
+{
+    struct edit *e = &c->edit[c->edits++];
+
+    *e = (struct edit){ at, drop, len, len ? malloc(len) : NULL };
+    if (len)
+        memcpy(e->data, data, len);
+}
+
+static struct stream build(const struct test_case *c)
+{
+    struct stream s = { 0 };
+    size_t at = 0;
+
+    for (unsigned i = 0; i < c->edits; i++) {
+        const struct edit *e = &c->edit[i];
+
+        stream_append(&s, c->base->data + at, e->at - at);
+        stream_append(&s, e->data, e->len);
+        at = e->at + e->drop;
+    }
+    stream_append(&s, c->base->data + at, c->base->len - at);
+    if (c->seal)
+        stream_seal(&s);
+    return s;
+}
+
+/* ---- loading one ---- */
+
+/* Writes up to `to`; *at says how far it came. */
+static int write_to(int fd, const struct stream *s, size_t *at, size_t to, size_t piece)
+{
+    ssize_t n;
+
+    while (*at < to) {
+        n = write(fd, s->data + *at, to - *at < piece ? to - *at : piece);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n ? -errno : -EIO;
+        *at += n;
+    }
+    return 0;
+}
+
+static bool check_refused(struct vf *v, const struct test_case *c, int early, int stop)
+{
+    char reason[128] = "";
+    int state = mig_get(&v->fn);
+    bool good = stop && state != VFIO_DEVICE_STATE_STOP &&
+                (c->refused_by == NEVER || early);
+
+    if (v->ferry)
+        good &= *ferry_reason(v, reason, sizeof(reason)) != 0;
+    if (!good)
+        tap_diag("%s: write %d by byte %zd, SET STOP %d, state %s, reason '%s'",
+                 c->name, early, (ssize_t)c->refused_by, stop, mig_name(state), reason);
+    return good;
+}
+
+static bool check_accepted(struct vf *v, const struct test_case *c, int written, int stop)
+{
+    int run = stop ? stop : mig_set(&v->fn, VFIO_DEVICE_STATE_RUNNING, NULL);
+    bool good = !written && !stop && !run && wl_sum(v->wl) == good_sum;
+
+    if (!good)
+        tap_diag("%s: write %d, SET STOP %d, SET RUNNING %d", c->name, written, stop, run);
+    return good;
+}
+
+static bool recovers(struct vf *v, int fd)
+{
+    bool dead;
+
+    vf_reset(v);
+    dead = write(fd, "", 1) < 0 && errno == ENODEV;
+    return dead && mig_get(&v->fn) == VFIO_DEVICE_STATE_RUNNING;
+}
+
+static void run_case(struct vf *v, const struct test_case *c)
+{
+    struct stream s = build(c);
+    int fd, early = 0, written, stop;
+    bool good, back, lean = true;
+    size_t at = 0;
+
+    if (mig_set(&v->fn, VFIO_DEVICE_STATE_RESUMING, &fd))
+        tap_bail("VF %s does not go to RESUMING", v->bdf);
+    if (c->refused_by < s.len)
+        early = write_to(fd, &s, &at, c->refused_by, c->piece);
+    written = early ? early : write_to(fd, &s, &at, s.len, c->piece);
+    if (c->refused_by == s.len)
+        early = written;
+    if (c->memory && v->ferry)
+        lean = fd_number(fd, "ferry-memory") <= (int64_t)c->memory;
+    stop = mig_set(&v->fn, VFIO_DEVICE_STATE_STOP, NULL);
+    good = c->refused_by == GOOD ? check_accepted(v, c, written, stop) :
+                                   check_refused(v, c, early, stop);
+    back = recovers(v, fd);
+    ok(good && back && lean, "%s: %s%s%s", c->name,
+       c->refused_by == GOOD ? "loads" : "is refused",
+       back ? "" : ", but a reset does not help", lean ? "" : ", but takes memory");
+    close(fd);
+    stream_free(&s);
+}
+
+static void *work(void *vf)
+{
+    unsigned i;
+
+    while ((i = __atomic_fetch_add(&next_case, 1, __ATOMIC_RELAXED)) < ncases)
+        run_case(vf, &cases[i]);
+    return NULL;
+}
+
+static void run_cases(struct bench *b)
+{
+    pthread_t threads[MAX_VFS];
+
+    next_case = 0;
+    for (unsigned i = 0; i < b->vfs; i++)
+        pthread_create(&threads[i], NULL, work, &b->vf[i]);
+    for (unsigned i = 0; i < b->vfs; i++)
+        pthread_join(threads[i], NULL);
+    for (unsigned i = 0; i < ncases; i++)
+        for (unsigned j = 0; j < cases[i].edits; j++)
+            free(cases[i].edit[j].data);
+    ncases = 0;
+}
+
+/* ---- cases ---- */
+
+static void add_truncated(const struct stream *s, const struct records *all, const char *kind)
+{
+    for (unsigned i = 0; i < all->n; i++) {
+        const struct record *r = &all->r[i];
+        /* inside the header, behind it, inside the body, one byte short of its end */
+        const size_t cuts[] = {
+            r->at, r->at + 1, r->at + HEADER - 1, r->at + HEADER, r->at + HEADER + 1,
+            r->at + HEADER + r->size / 2, record_end(r) - 1,
+        };
+
+        for (unsigned k = 0; k < sizeof(cuts) / sizeof(*cuts); k++) {
+            size_t cut = cuts[k];
+            struct test_case *c;
+
+            if (k && cut <= cuts[k - 1])
+                continue;
+            c = add(s, NEVER, "%s stream cut at byte %zu, record %u (%s) + %zu", kind,
+                    cut, i, record_name(r->tag), cut - r->at);
+            edit(c, cut, s->len - cut, NULL, 0);
+        }
+    }
+}
+
+/* A plain stream may end between records: firmware alone could tell. */
+static void add_truncated_plain(const struct stream *s, const struct records *all)
+{
+    unsigned before = ncases;
+
+    add_truncated(s, all, "plain");
+    for (unsigned i = before; i < ncases; i++) {
+        bool boundary = false;
+
+        for (unsigned k = 0; k < all->n; k++)
+            boundary |= all->r[k].at == cases[i].edit[0].at &&
+                        record_find(all, VFIO_FERRY_TAG_FIRMWARE_DATA, 0)->at < all->r[k].at;
+        if (!boundary)
+            continue;
+        free(cases[i].edit[0].data);
+        cases[i--] = cases[--ncases];
+    }
+}
+
+static void flip(const struct stream *s, size_t at, size_t by, const char *what, size_t byte)
+{
+    uint8_t changed = s->data[at] ^ (1 << byte % 8);
+    struct test_case *c = add(s, by, "%s, byte %zu changed", what, byte);
+
+    edit(c, at, 1, &changed, 1);
+}
+
+static void add_corrupt(const struct stream *s, const struct records *all)
+{
+    char what[64];
+
+    for (unsigned i = 0; i < all->n; i++) {
+        const struct record *r = &all->r[i];
+        bool image = r->tag == VFIO_FERRY_TAG_FIRMWARE_DATA;
+        const struct record *check = image ? r + 1 : r;
+        /* the hint is covered by the end's checksum alone */
+        size_t by = r->tag == VFIO_FERRY_TAG_STOP_COPY_SIZE ? s->len : record_end(check);
+
+        snprintf(what, sizeof(what), "header of record %u (%s)", i, record_name(r->tag));
+        for (size_t k = 0; k < HEADER; k++)
+            flip(s, r->at + k, NEVER, what, k);
+        snprintf(what, sizeof(what), "record %u (%s)", i, record_name(r->tag));
+        if (image) {
+            flip(s, r->at + HEADER, by, what, 0);
+            flip(s, r->at + HEADER + r->size / 2, by, what, r->size / 2);
+            flip(s, record_end(r) - 1, by, what, r->size - 1);
+        } else {
+            for (size_t k = 0; k < r->size; k++)
+                flip(s, r->at + HEADER + k, by, what, k);
+        }
+    }
+}
+
+/* An image and its check. */
+static size_t pair_at(const struct records *all, unsigned nth)
+{
+    return record_find(all, VFIO_FERRY_TAG_FIRMWARE_DATA, nth)->at;
+}
+static size_t pair_len(const struct records *all, unsigned nth)
+{
+    return record_end(record_find(all, VFIO_FERRY_TAG_IMAGE, nth)) - pair_at(all, nth);
+}
+
+static void add_disordered(const struct stream *s, const struct records *all)
+{
+    const struct record *identity = record_find(all, VFIO_FERRY_TAG_IDENTITY, 0);
+    const struct record *check = record_find(all, VFIO_FERRY_TAG_IMAGE, 0);
+    const struct record *end = record_find(all, VFIO_FERRY_TAG_END, 0);
+    size_t first = pair_at(all, 0), first_len = pair_len(all, 0);
+    size_t second = pair_at(all, 1), second_len = pair_len(all, 1);
+    struct test_case *c;
+
+    c = add(s, first + second_len, "first two images swapped");
+    edit(c, first, first_len, s->data + second, second_len);
+    edit(c, second, second_len, s->data + first, first_len);
+    c = add(s, second + first_len, "first image twice");
+    edit(c, second, 0, s->data + first, first_len);
+    c = add(s, first + second_len, "first image missing");
+    edit(c, first, first_len, NULL, 0);
+    c = add(s, NEVER, "middle image missing");
+    edit(c, second, second_len, NULL, 0);
+    c = add(s, check->at + HEADER, "check of the first image missing");
+    edit(c, check->at, HEADER + check->size, NULL, 0);
+    c = add(s, record_end(check) + HEADER + check->size, "check of the first image twice");
+    edit(c, record_end(check), 0, s->data + check->at, HEADER + check->size);
+    c = add(s, record_end(identity) + HEADER + identity->size, "identity twice");
+    edit(c, record_end(identity), 0, s->data + identity->at, HEADER + identity->size);
+    c = add(s, first, "identity behind the stop-copy size");
+    edit(c, identity->at, HEADER + identity->size, NULL, 0);
+    edit(c, first, 0, s->data + identity->at, HEADER + identity->size);
+    c = add(s, NEVER, "identity missing");
+    edit(c, identity->at, HEADER + identity->size, NULL, 0);
+    c = add(s, first + HEADER + end->size, "end before the images");
+    edit(c, first, 0, s->data + end->at, HEADER + end->size);
+    c->seal = true;
+    c = add(s, s->len + 1, "a byte behind the end");
+    edit(c, s->len, 0, "", 1);
+    c = add(s, s->len + HEADER + end->size, "end twice");
+    edit(c, s->len, 0, s->data + end->at, HEADER + end->size);
+    c = add(s, NEVER, "nothing at all");
+    edit(c, 0, s->len, NULL, 0);
+}
+
+static void add_foreign_field(const struct stream *s, const struct record *identity,
+                              const char *name, size_t offset, const void *value, size_t len)
+{
+    struct test_case *c = add(s, record_end(identity), "a source with another %s", name);
+
+    edit(c, identity->at + HEADER + offset, len, value, len);
+    c->seal = true;
+}
+
+static void add_foreign(const struct stream *s, const struct records *all)
+{
+    const struct record *r = record_find(all, VFIO_FERRY_TAG_IDENTITY, 0);
+    static const uint8_t ones[8] = { 255, 255, 255, 255, 255, 255, 255, 255 };
+
+#define FIELD(name, field, value, len) \
+    add_foreign_field(s, r, name, offsetof(struct vfio_ferry_identity, field), value, len)
+    FIELD("version of the stream", version, "\2\0\0", 4);
+    FIELD("family", family, "other", 6);
+    FIELD("vendor", vendor, "\x86\x80", 2);
+    FIELD("device", device, "\x18\x10", 2);
+    FIELD("major firmware version", firmware[0], ones, 2);
+    FIELD("set of capabilities", capabilities, ones, 8);
+#undef FIELD
+}
+
+static void add_sizes(const struct stream *s, size_t at, const char *where)
+{
+    static const uint64_t sizes[] = {
+        0, 1, 7, 8, 9, 12, UINT32_MAX - PAGE, UINT32_MAX, 1ull << 63, UINT64_MAX,
+    };
+    static const struct { uint32_t tag, flags; } kinds[] = {
+        { VFIO_FERRY_TAG_FIRMWARE_DATA, 0 },
+        { VFIO_FERRY_TAG_STOP_COPY_SIZE, VFIO_FERRY_RECORD_OPTIONAL },
+        { VFIO_FERRY_TAG_IDENTITY, VFIO_FERRY_RECORD_OPTIONAL },
+        { VFIO_FERRY_TAG_IMAGE, VFIO_FERRY_RECORD_OPTIONAL },
+        { VFIO_FERRY_TAG_END, VFIO_FERRY_RECORD_OPTIONAL },
+        { 0x7777, VFIO_FERRY_RECORD_OPTIONAL },
+        { 0x7777, 0 },
+    };
+    uint8_t bytes[HEADER + 12];
+
+    for (unsigned k = 0; k < sizeof(kinds) / sizeof(*kinds); k++) {
+        for (unsigned i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+            struct vfio_ferry_record h = record_header(sizes[i], kinds[k].flags, kinds[k].tag);
+            size_t body = sizes[i] < 12 ? sizes[i] : 12;
+            struct test_case *c = add(s, NEVER, "%s, %s record%s of %#llx bytes", where,
+                                      record_name(kinds[k].tag),
+                                      kinds[k].flags ? "" : " (mandatory)",
+                                      (unsigned long long)sizes[i]);
+
+            memcpy(bytes, &h, HEADER);
+            memset(bytes + HEADER, 0x5a, 12);
+            edit(c, at, s->len - at, bytes, HEADER + body);
+            c->memory = 256 << 10;
+        }
+    }
+}
+
+static void add_optional(const struct stream *s, const struct records *all, bool seal,
+                         const char *kind)
+{
+    enum { LEN = 300000 };
+    struct vfio_ferry_record h = record_header(LEN, VFIO_FERRY_RECORD_OPTIONAL, 0x46520077);
+    uint8_t *bytes = calloc(1, HEADER + LEN);
+
+    memcpy(bytes, &h, HEADER);
+    memset(bytes + HEADER, 0xa5, LEN);
+    for (unsigned i = seal; i < all->n; i++) {
+        struct test_case *c;
+
+        /* nothing may come between an image and its check */
+        if (all->r[i].tag == VFIO_FERRY_TAG_IMAGE)
+            continue;
+        c = add(s, GOOD, "%s stream, an unknown optional record before record %u", kind, i);
+        edit(c, all->r[i].at, 0, bytes, HEADER + LEN);
+        c->seal = seal;
+    }
+    free(bytes);
+}
+
+static void add_pieces(const struct stream *s, const char *kind)
+{
+    static const size_t pieces[] = { 61, 4093, 65536, PIECE };
+
+    for (unsigned i = 0; i < sizeof(pieces) / sizeof(*pieces); i++)
+        add(s, GOOD, "%s stream in pieces of %zu bytes", kind, pieces[i])->piece = pieces[i];
+}
+
+/* An image that is cut short and counted right: only firmware can refuse it. */
+static void add_bad_image(const struct stream *plain, const struct records *all)
+{
+    const struct record *r = &all->r[all->n - 1];
+    uint8_t changed = plain->data[r->at + HEADER + 64] ^ 1;
+    struct vfio_ferry_record h = record_header(r->size - 64, 0, 0);
+    struct test_case *c = add(plain, NEVER, "plain stream, final image 64 bytes short");
+
+    edit(c, r->at, HEADER, &h, HEADER);
+    edit(c, record_end(r) - 64, 64, NULL, 0);
+    c = add(plain, NEVER, "plain stream, a byte of the final image changed");
+    edit(c, r->at + HEADER + 64, 1, &changed, 1);
+}
+
+void test_streams(struct bench *b)
+{
+    struct stream s, plain;
+    struct records all, plain_all;
+
+    if (!b->vfs)
+        tap_bail("the tests of streams need a VF");
+    cases = calloc(MAX_CASES, sizeof(*cases));
+    for (unsigned i = 0; i < b->vfs; i++)
+        vf_open(&b->vf[i]);
+    s = vf_record(&b->vf[0], true, &good_sum);
+    all = records_of(&s);
+    plain = stream_plain(&s);
+    plain_all = records_of(&plain);
+    tap_diag("the stream has %zu bytes in %u records", s.len, all.n);
+
+    add_pieces(&plain, "plain");
+    add_optional(&plain, &plain_all, false, "plain");
+    add_truncated_plain(&plain, &plain_all);
+    add_bad_image(&plain, &plain_all);
+    if (b->vf[0].ferry) {
+        add_sizes(&plain, 0, "first of a stream");
+        add_pieces(&s, "ferry's");
+        add_optional(&s, &all, true, "ferry's");
+        add_truncated(&s, &all, "ferry's");
+        add_corrupt(&s, &all);
+        add_disordered(&s, &all);
+        add_foreign(&s, &all);
+        add_sizes(&s, record_end(record_find(&all, VFIO_FERRY_TAG_IDENTITY, 0)),
+                  "behind the identity");
+    }
+    run_cases(b);
+
+    for (unsigned i = 0; i < b->vfs; i++)
+        vf_close(&b->vf[i]);
+    bench_check_clean(b, "bad streams");
+    stream_free(&s);
+    stream_free(&plain);
+    free(cases);
+}
