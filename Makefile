@@ -19,7 +19,7 @@ help:
 	@echo
 	@echo '  make demo     set up what it takes, then move a busy VF to another VF in a virtual machine'
 	@echo '  make lab      set up the lab on this machine: packages, QEMU with the NIC, two kernels (once, about 15 minutes)'
-	@echo '  make test     run all tests in the lab'
+	@echo '  make test     run all tests in the lab (sets it up if need be)'
 	@echo '  make check    check the sources: shell, Python, C style'
 	@echo '  make modules  build the driver for the running kernel (or KDIR=its headers), into BUILD=folder'
 	@echo '  make clean    remove build/'
@@ -40,7 +40,7 @@ demo: python
 	@$(MAKE) -s -C tools/lab/demo
 	@$(LAB) run --kernel stock --driver ferry --vfs 2 --nic state-size=64M -- sh -c 'build/demo/demo $$FERRY_VFS'
 
-test:
+test: lab
 	@tools/lab/tests/run
 
 check:

@@ -88,6 +88,11 @@ def parse(arguments):
                                description=f"Builds QEMU with {MODEL}. `lab run` does so itself when the model changed.")
     model.set_defaults(act=build_model)
 
+    kernel = actions.add_parser("kernel", help="print where modules for a kernel are built (its KDIR)",
+                                description="Prints the folder to give as KDIR when building modules for a kernel of the lab.")
+    kernel.add_argument("name", choices=kernels.NAMES)
+    kernel.set_defaults(act=print_kernel)
+
     for name, act, text, summary in (
             ("run", run.run, RUN_HELP, "run a command in a VM"),
             ("pair", run.pair, PAIR_HELP, "run a command in each of two connected VMs"),
@@ -155,6 +160,11 @@ def make_everything(options, archive, qemu):
         kernel = kernels.set_up(name, archive)
         if name == "stock":
             peer(kernel)
+
+
+def print_kernel(options):
+    print(kernels.installed(options.name).kdir)
+    return 0
 
 
 def build_model(_):

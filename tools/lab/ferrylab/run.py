@@ -21,7 +21,7 @@ from .accelerator import accelerator
 from .base import BUILD, CACHE, CHECKOUT, LabError, duration, say
 from .initramfs import initramfs
 from .qemu import Qemu
-from .vm import Machine, Outcome, Plan, PlainSink, PrefixedSink, check_paths
+from .vm import BOOT_TIME, Machine, Outcome, Plan, PlainSink, PrefixedSink, check_paths
 
 SPLAT = 70
 FAILED = 71
@@ -36,12 +36,20 @@ PARTNER_PATIENCE = 30
 
 def run(options):
     plan = plan_of(options, out_folder(options.out), options.command)
+    outcome = follow_one(plan)
+    if outcome.hung and plan.timeout > BOOT_TIME:
+        # Nothing of the run has begun: not a module of ours, not the command.
+        say(f"{outcome.failure}; starting it once more")
+        outcome = follow_one(plan)
+    return verdict(plan, outcome, options)
+
+
+def follow_one(plan):
     machine = Machine(plan, PlainSink(sys.stdout), PlainSink(sys.stderr))
     try:
-        outcome = machine.follow()
+        return machine.follow()
     finally:
         machine.release()
-    return verdict(plan, outcome, options)
 
 
 def shell(options):
@@ -53,11 +61,9 @@ def shell(options):
     plan.shell = True
     say(f"a prompt comes in a few seconds; leave it with `exit`. Files for the host: {plan.out} ($LAB_OUT)")
     terminal = subprocess.run(["stty", "-g"], capture_output=True, text=True, check=False).stdout.strip()
-    machine = Machine(plan, PlainSink(sys.stdout), PlainSink(sys.stderr))
     try:
-        outcome = machine.follow()
+        outcome = follow_one(plan)
     finally:
-        machine.release()
         subprocess.run(["stty", terminal], check=False)
     return verdict(plan, outcome, options)
 

@@ -27,6 +27,8 @@ EMULATED_CPU = "qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt,+rdrand"
 HIDDEN_FOLDERS = ("/tmp", "/run", "/dev/shm")
 BAR_WINDOW = "256M"
 GRACE_AFTER_EXIT = 60
+# From power-on to the first program of ours. Emulation now and then loses a timer of the VM's, and its kernel hangs.
+BOOT_TIME = 120
 MARKER_PATIENCE = 5
 PR_SET_PDEATHSIG = 1
 
@@ -62,6 +64,8 @@ class Plan:
 class Outcome:
     status: int = None
     failure: str = ""
+    up: bool = False        # a program of ours runs
+    hung: bool = False      # the kernel did not get that far, and is not dead
     boot_seconds: float = 0
     console: str = ""
 
@@ -102,7 +106,7 @@ class Machine:
 
     def follow(self):
         """Copies output until the command has ended and the VM has said so, the VM has died, or time is up."""
-        self._deadline = time.monotonic() + self.plan.timeout
+        self._deadline = time.monotonic() + min(self.plan.timeout, BOOT_TIME)
         with selectors.DefaultSelector() as selector:
             for number, port in self._ports.items():
                 selector.register(port, selectors.EVENT_READ, number)
@@ -223,7 +227,10 @@ class Machine:
 
     def _hear(self, line):
         word, _, rest = line.partition(" ")
-        if word == "begin":
+        if word == "up":
+            self.outcome.up = True
+            self._deadline = self._started + self.plan.timeout
+        elif word == "begin":
             self.outcome.boot_seconds = time.monotonic() - self._started
         elif word == "fail":
             self.outcome.failure = rest
@@ -241,6 +248,10 @@ class Machine:
         return bool(self.outcome.failure) or self.plan.shell or all(sink.ended for sink in self._sinks.values())
 
     def _time_is_up(self):
+        if not self.outcome.up:
+            self.outcome.hung = True
+            self.outcome.failure = f"the VM's kernel did not come up within {min(self.plan.timeout, BOOT_TIME):g} s"
+            return
         doing = "its end checks" if self.outcome.status is not None else "the command" \
             if self.outcome.boot_seconds else "its boot"
         self.outcome.failure = f"the VM was stopped: {doing} did not end within --timeout {self.plan.timeout:g} s"

@@ -12,6 +12,7 @@ class Scenario:
     driver: str = "none"            # MIGRATION: what `run --driver` says
     vfs: int = 2
     nic: dict = field(default_factory=dict)
+    smp: int = 1                    # on few processors two VMs of one CPU are faster than one of two
     options: list = field(default_factory=list)
     peer: list = None               # `lab pair`: the command of the other VM
     after: list = None              # then, on the host
@@ -62,7 +63,7 @@ SCENARIOS = [
     Scenario("path", migrate("path", "direct", "cancel", "reinit", "dirty"), kernels=("debug",), driver=MIGRATION),
     Scenario("iommufd", migrate("--iommufd", "path", "dirty"), kernels=("debug",), driver=MIGRATION,
              options=["--no-leak-scan"]),
-    Scenario("many", migrate("many"), kernels=BOTH, driver=MIGRATION, vfs=16, nic={"total-vfs": 16}),
+    Scenario("many", migrate("many"), kernels=BOTH, driver=MIGRATION, vfs=16, nic={"total-vfs": 16}, smp=2),
     Scenario("control-leak", [f"{HERE}/controls/control", "leak"], kernels=("debug",), host=True),
     Scenario("control-use-after-free", [f"{HERE}/controls/control", "use_after_free"], kernels=("debug",), host=True),
     Scenario("control-lock-inversion", [f"{HERE}/controls/control", "lock_inversion"], kernels=("debug",), host=True),
@@ -76,7 +77,8 @@ SCENARIOS = [
              nic={"state-size": "5G", "migration-state": "off"}),
     Scenario("bare-limited", ["env", f"BARE_IMAGES={IMAGES}", *bare("limited")], driver="vfio-pci", vfs=0, needs="bare",
              nic={"multi-load": "off", "tracking-state": "off", "in-chunks": "off", "full-messages": "off",
-                  "pg-track-log-max-num": 0, "pg-track-max-num-range": 1,
+                  "pg-track-log-max-num": 0, "pg-track-max-num-range": 1, "cmd-latency-us": 20000,
+                  "save-mbps": 2, "load-mbps": 2,
                   # the first one is mlx5_core's
                   "faults": "QUERY_ADAPTER:nth=3:action=fail:status=8:syndrome=0x321"}),
     Scenario("bare-off", bare("off"), driver="vfio-pci", vfs=0, nic={"migration": "off", "adv-virtualization": "off"}),
@@ -88,7 +90,7 @@ SCENARIOS = [
     Scenario("health", [f"{HERE}/probe.sh", "health"], vfs=0),
 
     # VFs move
-    Scenario("path", migrate("path", "direct", "cancel", "reinit"), driver=MIGRATION,
+    Scenario("path", migrate("path", "direct", "cancel", "reinit"), driver=MIGRATION, smp=2,
              options=["--trace", f"{LOGS}/trace.jsonl"], after=[f"{HERE}/trace.py", f"{LOGS}/trace.jsonl"]),
     Scenario("path-whole", migrate("path", "direct", "cancel"), driver=MIGRATION, nic={"in-chunks": "off"}),
     Scenario("size-1m", migrate("size"), driver=MIGRATION, nic={"state-size": "1M"}),

@@ -10,7 +10,12 @@
 
 #include "refusals.h"
 
-enum { PAGE = 4096, IMAGES = 2, ROOM = 2 << 20 };
+enum {
+    PAGE = 4096,
+    IMAGES = 2,
+    ROOM = 2 << 20,
+    LATENCY_MS = 20,            /* cmd-latency-us of "limited" */
+};
 
 /* ---- images in files ---- */
 
@@ -92,9 +97,82 @@ static void fault_property(struct bench *b)
     accepted(&b->pf, &c, "the fourth");
 }
 
+/*
+ * Posts SUSPEND and, while its latency runs, a command of the VF; true if that
+ * was fetched before SUSPEND executed, false if this program was too slow.
+ */
+static bool suspend_behind(struct bench *b, struct vf *v, struct fw_cmd *suspend, struct fw_cmd *c)
+{
+    bool fetched;
+
+    fw_prepare(&v->fw, c);
+    fw_post(&b->pf, suspend);
+    wait_until(ctl_objects(b->control, VHCA_ID_PF, OBJECT_COMMAND) == 1, FW_TIMEOUT);
+    fw_ring(&v->fw, 1u << c->slot);
+    do
+        fetched = ctl_objects(b->control, v->id, OBJECT_COMMAND) == 1;
+    while (!fetched && !fw_completed(&b->pf, suspend));
+    fw_collect(&b->pf, suspend, FW_TIMEOUT);
+    return fetched;
+}
+
+/* With a long cmd-latency-us: a SUSPEND holds back what was fetched and not executed. */
+static void suspend_overtakes(struct bench *b)
+{
+    struct fw_cmd suspend, c;
+    unsigned tries = 0;
+    struct vf *v;
+    double began;
+    bool fetched;
+
+    do {
+        v = bench_running_vf(b, 0);
+        suspend = vhca_suspend_cmd(v->id, SUSPEND_INITIATOR);
+        fw_cmd_init(&c, OP_ALLOC_PD, 0, 16, 16);
+        began = now_ms();
+        fetched = suspend_behind(b, v, &suspend, &c);
+    } while (!fetched && ++tries < 20);
+    ok(fetched && !fw_status(suspend.r), "SUSPEND executes when a command of the VF has been fetched");
+    ok(now_ms() - began >= LATENCY_MS, "it takes its latency");
+    ok(!fw_completed(&v->fw, &c) && !ctl_objects(b->control, v->id, OBJECT_COMMAND) &&
+       !ctl_objects(b->control, v->id, OBJECT_PD), "the command is held back, and not executed");
+    ok_eq(vhca_resume(b, v->id, RESUME_INITIATOR), ST_OK, "RESUME");
+    ok_eq(fw_status(fw_collect(&v->fw, &c, FW_TIMEOUT)), ST_OK, "lets it execute");
+}
+
+/* With a low save-mbps and load-mbps: a reset of the function ends a SAVE or LOAD of it. */
+static void reset_during_job(struct bench *b, bool load)
+{
+    struct vf *v = bench_running_vf(b, 0);
+    struct buffer buf = bench_buffer(b, 2 * ROOM);
+    struct fw_cmd job;
+    uint64_t executed;
+    uint32_t len = 0;
+
+    wl_fill(v->wl, 0, ROOM, 73);
+    vhca_stop(b, v->id);
+    if (load && vhca_save(b, v->id, false, false, &buf, &len, NULL))
+        tap_bail("no image of %u bytes", ROOM);
+    job = load ? vhca_load_cmd(v->id, &buf, len) :
+          vhca_save_cmd(v->id, false, false, &buf, buf.size);
+    executed = ctl_counter(b->control, COUNTER_COMMANDS);
+    fw_post(&b->pf, &job);
+    wait_until(ctl_counter(b->control, COUNTER_COMMANDS) > executed, FW_TIMEOUT);
+    vfio_reset(&v->fn);
+    fw_collect(&b->pf, &job, FW_TIMEOUT);
+    ok(job.r.status == ST_BAD_RES_STATE && job.r.syndrome == SYND_VHCA_RESET,
+       "a reset of the function fails its %s: delivery %d, status %#x, syndrome %#x",
+       load ? "LOAD" : "SAVE", job.r.delivery, job.r.status, job.r.syndrome);
+    ok_eq(ctl_vhca_state(b->control, v->id), VHCA_STATE_RUNNING, "and leaves it running");
+    bench_free_buffer(b, &buf);
+}
+
 void test_limited(struct bench *b)
 {
     fault_property(b);
+    suspend_overtakes(b);
+    reset_during_job(b, false);
+    reset_during_job(b, true);
     refuse_capabilities(b);
     test_tracker_limits(b);
 }

@@ -291,30 +291,6 @@ static void test_track_stopped(struct bench *b)
     bench_free_buffer(b, &buf);
 }
 
-/* A reset of the function ends a SAVE or LOAD of it. */
-static void test_reset_during_job(struct bench *b, bool load)
-{
-    enum { LONG = 12 << 20 };           /* takes far longer than a reset to begin */
-    struct vf *v = bench_running_vf(b, 0);
-    struct buffer buf = bench_buffer(b, LONG + (1 << 20));
-    struct fw_cmd job;
-    uint32_t len;
-
-    wl_fill(v->wl, 0, LONG, 13);
-    vhca_stop(b, v->id);
-    if (load && vhca_save(b, v->id, false, false, &buf, &len, NULL))
-        tap_bail("no image of %u bytes", LONG);
-    job = load ? vhca_load_cmd(v->id, &buf, len) :
-          vhca_save_cmd(v->id, false, false, &buf, buf.size);
-    fw_post(&b->pf, &job);
-    vfio_reset(&v->fn);
-    fw_collect(&b->pf, &job, FW_TIMEOUT);
-    ok(job.r.status == ST_BAD_RES_STATE && job.r.syndrome == SYND_VHCA_RESET,
-       "a reset of the function fails its %s", load ? "LOAD" : "SAVE");
-    ok_eq(ctl_vhca_state(b->control, v->id), VHCA_STATE_RUNNING, "and leaves it running");
-    bench_free_buffer(b, &buf);
-}
-
 void test_states(struct bench *b)
 {
     make_images(b);
@@ -326,7 +302,5 @@ void test_states(struct bench *b)
     test_mkey_in_use(b);
     test_overlap(b);
     test_track_stopped(b);
-    test_reset_during_job(b, false);
-    test_reset_during_job(b, true);
     free_images(b);
 }

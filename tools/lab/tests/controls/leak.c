@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A positive control of the lab: loading this module loses memory, which the leak scan at the end of a run must find
- * and `lab run` must turn into a failure. Several objects, since a stale pointer may hide one. Used by nothing else.
+ * A positive control of the lab: loading this module loses memory, which the
+ * leak scan at the end of a run must find and `lab run` must turn into a
+ * failure. Several objects, since a stale pointer may hide one. Used by
+ * nothing else.
  */
 #include <linux/module.h>
 #include <linux/slab.h>

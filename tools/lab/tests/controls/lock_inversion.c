@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A positive control of the lab: loading this module takes two mutexes in both orders, one order after the other, so
- * nothing hangs. lockdep must see it and `lab run` must turn it into a failure. Used by nothing else.
+ * A positive control of the lab: loading this module takes two mutexes in both
+ * orders, one order after the other, so nothing hangs. lockdep must see it and
+ * `lab run` must turn it into a failure. Used by nothing else.
  */
 #include <linux/module.h>
 #include <linux/mutex.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A positive control of the lab: loading this module makes a use after free, which KASAN must see and `lab run` must
- * turn into a failure. Used by nothing else.
+ * A positive control of the lab: loading this module makes a use after free,
+ * which KASAN must see and `lab run` must turn into a failure. Used by nothing
+ * else.
  */
 #include <linux/module.h>
 #include <linux/slab.h>

@@ -145,6 +145,36 @@ static void check_future(struct user *a, struct user *b, uint64_t limit)
     ok(vfio_irq_wait(&b->fn, VECTOR_WORKLOAD, 0) > 0, "interrupts came at the target");
 }
 
+/* An event queue armed while suspended, with an event in it, fires at the target only. */
+static void test_armed(struct setup *t)
+{
+    static struct user a, b;
+    struct stream s = { 0 };
+    int fd;
+
+    user_open(&a, t->vf[0], t->backend);
+    user_open(&b, t->vf[1], t->backend);
+    user_start(&a);
+    ok(user_leave_event(&a), "an event is left in a queue that is not armed");
+    fd = go(&a, VFIO_DEVICE_STATE_PRE_COPY);
+    go(&a, VFIO_DEVICE_STATE_PRE_COPY_P2P);
+    user_arm(&a);
+    go(&a, VFIO_DEVICE_STATE_STOP_COPY);
+    ok(mig_read(fd, &s, NULL) > 0, "the queue is armed while suspended, and the VF saved");
+    go(&a, VFIO_DEVICE_STATE_STOP);
+    close(fd);
+    ok(!vfio_irq_wait(&a.fn, VECTOR_COMMANDS, 0), "it did not fire at the source");
+    arrive(&b, &s);
+    user_move(&b, &a);
+    ok(!vfio_irq_wait(&b.fn, VECTOR_COMMANDS, 0), "nor at the target while that is stopped");
+    go(&b, VFIO_DEVICE_STATE_RUNNING);
+    ok(user_left_event_arrived(&b), "it fires when the target runs");
+    ok(user_command_works(&b), "and goes on");
+    user_close(&b);
+    user_close(&a);
+    stream_free(&s);
+}
+
 void test_path(struct setup *t)
 {
     static struct user a, b;
@@ -201,6 +231,7 @@ void test_path(struct setup *t)
     user_close(&b);
     user_close(&a);
     stream_free(&s);
+    test_armed(t);
 }
 
 /* ---- straight to STOP_COPY ---- */

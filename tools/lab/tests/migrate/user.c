@@ -123,6 +123,35 @@ bool user_command_works(struct user *u)
            event_came(u, c.slot);
 }
 
+bool user_leave_event(struct user *u)
+{
+    struct fw_cmd c;
+
+    /* the first takes the arming, the second one's event brings no interrupt */
+    for (unsigned i = 0; i < 2; i++) {
+        fw_cmd_init(&c, OP_QUERY_ISSI, 0, 16, 112);
+        if (fw_status(fw_exec(&u->fw, &c)))
+            return false;
+    }
+    return vfio_irq_wait(&u->fn, VECTOR_COMMANDS, WAIT) &&
+           wait_until(fw_eq_next(&u->fw, &u->s.commands) != NULL, WAIT) &&
+           !vfio_irq_wait(&u->fn, VECTOR_COMMANDS, 0);
+}
+
+void user_arm(struct user *u)
+{
+    fw_eq_update(&u->fw, &u->s.commands, true);
+}
+
+bool user_left_event_arrived(struct user *u)
+{
+    bool good = vfio_irq_wait(&u->fn, VECTOR_COMMANDS, WAIT) &&
+                fw_eq_next(&u->fw, &u->s.commands);
+
+    user_arm(u);
+    return good;
+}
+
 static struct fw_cmd rung(const struct user *u)
 {
     struct fw_cmd c;

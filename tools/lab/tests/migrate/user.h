@@ -62,6 +62,13 @@ void user_ring(struct user *u);
 bool user_ring_completed(struct user *u);
 /* The rung command's result, event and interrupt are here. */
 bool user_ring_arrived(struct user *u);
+/*
+ * Leaves an event unread in a queue that is not armed; arming it then has to
+ * raise the interrupt, wherever the function is when it may.
+ */
+bool user_leave_event(struct user *u);
+void user_arm(struct user *u);
+bool user_left_event_arrived(struct user *u);
 /* Asks the workload for a message; then, that the next one came whole. */
 void user_ask_message(struct user *u);
 bool user_message_arrived(struct user *u);
