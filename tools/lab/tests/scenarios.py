@@ -13,7 +13,7 @@ class Scenario:
     vfs: int = 2
     nic: dict = field(default_factory=dict)
     smp: int = 1                    # on few processors two VMs of one CPU are faster than one of two
-    options: list = field(default_factory=list)
+    options: list = field(default_factory=list)     # {name} becomes the run's, also in `after`
     peer: list = None               # `lab pair`: the command of the other VM
     after: list = None              # then, on the host
     needs: str = None               # a scenario whose output this one reads
@@ -93,7 +93,7 @@ SCENARIOS = [
 
     # VFs move
     Scenario("path", migrate("path", "direct", "cancel", "reinit"), driver=MIGRATION, smp=2,
-             options=["--trace", f"{LOGS}/trace.jsonl"], after=[f"{HERE}/trace.py", f"{LOGS}/trace.jsonl"]),
+             options=["--trace", f"{LOGS}/{{name}}.jsonl"], after=[f"{HERE}/trace.py", f"{LOGS}/{{name}}.jsonl"]),
     Scenario("path-whole", migrate("path", "direct", "cancel"), driver=MIGRATION, nic={"in-chunks": "off"}),
     Scenario("size-1m", migrate("size"), driver=MIGRATION, nic={"state-size": "1M"}),
     Scenario("size-1m-whole", migrate("size"), driver=MIGRATION, nic={"state-size": "1M", "in-chunks": "off"}),
