@@ -19,6 +19,7 @@ static const struct {
     { "never", test_never },
     { "allocations", test_allocations },
     { "races", test_races },
+    { "removals", test_removals },
     { "readers", test_readers },
     { "interop", test_interop },
     { "scenario", test_scenario },

@@ -24,6 +24,7 @@ enum {
     MAX_MOMENTS = 60,
     CHANGE_RATE = 5000,
     PATIENCE    = 30000,        /* ms, for a migration to end after the act */
+    LAST_OF_VF  = 4,            /* of the acts: those behind it are the PF's */
 };
 
 /* ---- a migration that may be ended at any time ---- */
@@ -227,7 +228,7 @@ static const struct act {
     bool stays_open;
     unsigned step;              /* of the moments: costly acts are done at fewer */
 } acts[] = {
-    { "VFIO_DEVICE_RESET", act_reset, NULL, true, 1 },
+    { "VFIO_DEVICE_RESET", act_reset, NULL, true, 2 },
     { "FLR through sysfs", act_flr, NULL, true, 3 },
     { "closing the device", act_close, NULL, false, 3 },
     { "closing and unbinding", act_unbind, rebind, false, 2 },
@@ -373,7 +374,16 @@ static void race_kill(struct bench *b, bool load, const struct stream *s)
        load ? "load" : "save");
 }
 
-void test_races(struct bench *b)
+static void race_acts(struct bench *b, unsigned first, unsigned last, const struct stream *s)
+{
+    for (unsigned i = first; i <= last; i++) {
+        race(b, &acts[i], false, s);
+        race(b, &acts[i], true, s);
+        bench_check_clean(b, acts[i].name);
+    }
+}
+
+static struct stream race_stream(struct bench *b)
 {
     struct stream s;
     uint64_t sum;
@@ -383,11 +393,24 @@ void test_races(struct bench *b)
     vf_open(&b->vf[1]);
     s = vf_record(&b->vf[1], true, &sum);
     vf_close(&b->vf[1]);
-    for (unsigned i = 0; i < sizeof(acts) / sizeof(*acts); i++) {
-        race(b, &acts[i], false, &s);
-        race(b, &acts[i], true, &s);
-        bench_check_clean(b, acts[i].name);
-    }
+    return s;
+}
+
+/* By the user, and by whoever may reset or unbind the VF. */
+void test_races(struct bench *b)
+{
+    struct stream s = race_stream(b);
+
+    race_acts(b, 0, LAST_OF_VF, &s);
+    stream_free(&s);
+}
+
+/* By the administrator of the PF, and by the death of the user. */
+void test_removals(struct bench *b)
+{
+    struct stream s = race_stream(b);
+
+    race_acts(b, LAST_OF_VF + 1, sizeof(acts) / sizeof(*acts) - 1, &s);
     race_kill(b, false, &s);
     race_kill(b, true, &s);
     bench_check_clean(b, "kill -9");
