@@ -445,9 +445,11 @@ enum ferry_decoder_event ferry_decode(struct ferry_decoder *decoder,
 				      size_t *used)
 {
 	size_t wants = ferry_decoder_wants(decoder);
-	size_t take = length < wants ? length : wants;
+	size_t take = length;
 	u32 crc_before = decoder->control_crc;
 
+	if (take > wants)
+		take = wants;
 	*used = take;
 	switch (decoder->state) {
 	case FERRY_DECODE_IMAGE:
