@@ -6,14 +6,10 @@
  * Written for ferry. The kernel's own mlx5_vfio_pci fails some of these tests,
  * for reasons that are known; that is how one sees that the tests can fail.
  */
-#include <stdio.h>
-
+#include "../lib/groups.h"
 #include "bench.h"
 
-static const struct {
-    const char *name;
-    void (*run)(struct bench *b);
-} groups[] = {
+static const struct group groups[] = {
     { "streams", test_streams },
     { "failures", test_failures },
     { "never", test_never },
@@ -24,38 +20,16 @@ static const struct {
     { "interop", test_interop },
     { "scenario", test_scenario },
     { "teardown", test_teardown },      /* loads the modules again: comes last */
+    { }
 };
-enum { GROUPS = sizeof(groups) / sizeof(*groups) };
-
-static bool run_group(struct bench *b, const char *name)
-{
-    for (unsigned i = 0; i < GROUPS; i++) {
-        if (strcmp(groups[i].name, name))
-            continue;
-        double began = now_ms();
-
-        tap_diag("%s", name);
-        groups[i].run(b);
-        tap_diag("%s took %.0f ms", name, now_ms() - began);
-        return true;
-    }
-    return false;
-}
 
 int main(int argc, char **argv)
 {
     static struct bench b;
 
-    if (argc < 2) {
-        fprintf(stderr, "usage: driver GROUP...\ngroups:");
-        for (unsigned i = 0; i < GROUPS; i++)
-            fprintf(stderr, " %s", groups[i].name);
-        fputc('\n', stderr);
-        return 2;
-    }
+    if (argc < 2)
+        return groups_usage("driver", groups);
     bench_open(&b);
-    for (int i = 1; i < argc; i++)
-        if (!run_group(&b, argv[i]))
-            tap_bail("there is no group %s", argv[i]);
+    groups_run(groups, &b, argv + 1);
     return tap_done();
 }
