@@ -15,6 +15,7 @@ typedef struct CxSave {
     CxJob job;
     bool track;                         /* the device goes on, and is tracked */
     bool incremental;
+    bool reinit;                        /* it was said to be initialised anew */
     uint64_t page;                      /* the next to look at */
     uint32_t checksum;
     GByteArray *objects;                /* of a stopped function */
@@ -33,6 +34,7 @@ static void cx_save_end(CxJob *job, int status)
     if (job->target && status != ST_OK) {
         CxDevmem *m = &job->target->mem;
 
+        job->target->mig.reinit |= s->reinit;
         if (!s->incremental) {
             cx_devmem_untrack(m);
         }
@@ -160,7 +162,6 @@ static int cx_save_close(CxCommand *c)
         return cx_refuse(c, ST_BAD_PARAM, SYND_DMA);
     }
     t->mig.save_seq++;
-    t->mig.reinit = false;
     t->mig.queried_valid = false;
     if (h.flags & IMAGE_FINAL) {
         cx_devmem_untrack(&t->mem);
@@ -268,6 +269,9 @@ int cx_save_vhca_state(CxCommand *c)
     s = g_new0(CxSave, 1);
     s->track = track;
     s->incremental = incremental;
+    /* What is initialised anew from here on is news again. */
+    s->reinit = t->mig.reinit;
+    t->mig.reinit = false;
     s->objects = track ? NULL : cx_image_objects(t);
     s->taken = g_array_new(false, false, sizeof(CxRange));
     s->job.pos = IMAGE_HEADER_SIZE;
