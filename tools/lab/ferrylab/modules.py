@@ -34,8 +34,8 @@ def build_ferry(kernel):
     with lock(f"modules-{kernel.name}"):
         log.parent.mkdir(parents=True, exist_ok=True)
         log.unlink(missing_ok=True)
-        run_logged(["make", "-s", "-C", CHECKOUT, "modules", f"KDIR={kernel.kdir}", f"BUILD={target}", "KCC=gcc-12", f"-j{JOBS}"],
-                   log, f"building ferry for the {kernel.name} kernel")
+        run_logged(["make", "-s", "-C", CHECKOUT, "modules", f"KDIR={kernel.kdir}", f"BUILD={target}", "KCC=gcc-12",
+                    f"-j{JOBS}"], log, f"building ferry for the {kernel.name} kernel")
         warnings = [line for line in tail(log, 1000).splitlines() if "warning:" in line]
         for line in warnings:
             say(line)
