@@ -65,7 +65,7 @@ SCENARIOS = [
     Scenario("path", migrate("path", "direct", "cancel", "reinit", "dirty"), kernels=("debug",), driver=MIGRATION),
     Scenario("iommufd", migrate("--iommufd", "path", "dirty"), kernels=("debug",), driver=MIGRATION,
              options=NO_SCAN),
-    Scenario("many", migrate("many"), kernels=BOTH, driver=MIGRATION, vfs=16, nic={"total-vfs": 16}, smp=2,
+    Scenario("many", migrate("many"), kernels=BOTH, driver=MIGRATION, vfs=16, nic={"total-vfs": 16},
              options=NO_SCAN),
     Scenario("control-leak", [f"{HERE}/controls/control", "leak"], kernels=("debug",), host=True),
     Scenario("control-use-after-free", [f"{HERE}/controls/control", "use_after_free"], kernels=("debug",), host=True),
