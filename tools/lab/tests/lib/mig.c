@@ -120,29 +120,6 @@ ssize_t mig_read(int fd, struct stream *s, bool *ended)
     return n < 0 && errno != ENOMSG ? -errno : (ssize_t)(s->len - before);
 }
 
-ssize_t mig_read_precopy(int fd, struct stream *s, unsigned rounds)
-{
-    struct vfio_precopy_info info;
-    ssize_t total = 0, n;
-    int err;
-
-    while (rounds--) {
-        err = mig_precopy_info(fd, &info);
-        if (err)
-            return err;
-        if (!info.initial_bytes && !info.dirty_bytes)
-            break;
-        n = mig_read(fd, s, NULL);
-        if (n < 0)
-            return n;
-        /* asking starts an image; until it is there, a reader may find nothing */
-        if (!n)
-            relax();
-        total += n;
-    }
-    return total;
-}
-
 int mig_write(int fd, const void *data, size_t len)
 {
     const uint8_t *p = data;
@@ -181,6 +158,51 @@ ssize_t mig_pipe(int from, int to, bool *ended)
         *ended = n == 0;
     free(piece);
     return err ? err : total;
+}
+
+/* ---- pre-copy ---- */
+
+static ssize_t to_stream(int fd, void *stream)
+{
+    return mig_read(fd, stream, NULL);
+}
+
+static ssize_t to_fd(int fd, void *to)
+{
+    return mig_pipe(fd, *(int *)to, NULL);
+}
+
+static ssize_t precopy(int fd, unsigned rounds, ssize_t (*move)(int fd, void *to), void *to)
+{
+    struct vfio_precopy_info info;
+    ssize_t total = 0, n;
+    int err;
+
+    while (rounds--) {
+        err = mig_precopy_info(fd, &info);
+        if (err)
+            return err;
+        if (!info.initial_bytes && !info.dirty_bytes)
+            break;
+        n = move(fd, to);
+        if (n < 0)
+            return n;
+        /* asking starts an image; until it is there, a reader may find nothing */
+        if (!n)
+            relax();
+        total += n;
+    }
+    return total;
+}
+
+ssize_t mig_read_precopy(int fd, struct stream *s, unsigned rounds)
+{
+    return precopy(fd, rounds, to_stream, s);
+}
+
+ssize_t mig_pipe_precopy(int from, int to, unsigned rounds)
+{
+    return precopy(from, rounds, to_fd, &to);
 }
 
 /* ---- DMA logging ---- */

@@ -41,6 +41,8 @@ ssize_t mig_read(int fd, struct stream *s, bool *ended);
  * sizes and reads, at most so many rounds.  Bytes or -errno.
  */
 ssize_t mig_read_precopy(int fd, struct stream *s, unsigned rounds);
+/* The same, into any other FD. */
+ssize_t mig_pipe_precopy(int from, int to, unsigned rounds);
 int mig_write(int fd, const void *data, size_t len);
 /* From a saving FD into any other, without holding it; bytes or -errno. */
 ssize_t mig_pipe(int from, int to, bool *ended);

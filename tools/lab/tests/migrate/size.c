@@ -11,29 +11,6 @@
 
 #include "migrate.h"
 
-/* From a saving FD into a resuming one while the source runs; bytes or -errno. */
-static ssize_t pipe_precopy(int from, int to, unsigned rounds)
-{
-    struct vfio_precopy_info info;
-    ssize_t total = 0, n;
-    int err;
-
-    while (rounds--) {
-        err = mig_precopy_info(from, &info);
-        if (err)
-            return err;
-        if (!info.initial_bytes && !info.dirty_bytes)
-            break;
-        n = mig_pipe(from, to, NULL);
-        if (n < 0)
-            return n;
-        if (!n)
-            relax();
-        total += n;
-    }
-    return total;
-}
-
 void test_size(struct setup *t)
 {
     static struct user a, b;
@@ -52,7 +29,7 @@ void test_size(struct setup *t)
     to = go(&b, VFIO_DEVICE_STATE_RESUMING);
     began = now_ms();
     from = go(&a, VFIO_DEVICE_STATE_PRE_COPY);
-    n = pipe_precopy(from, to, size / 4096 + 100);
+    n = mig_pipe_precopy(from, to, size / 4096 + 100);
     ok(n >= (ssize_t)size, "pre-copy brings all of it: %zd bytes", n);
     /* a last change, which only the final images have */
     wl_fill(a.wl, size / 2, PAGE, 78);
@@ -105,7 +82,7 @@ static bool move_pair(struct pair *p, const char **step)
     if (mig_set(&p->a.fn, VFIO_DEVICE_STATE_PRE_COPY, &from))
         return false;
     *step = "reading in PRE_COPY";
-    if (pipe_precopy(from, to, 10) < MANY_NOISE)
+    if (mig_pipe_precopy(from, to, 10) < MANY_NOISE)
         return false;
     *step = "STOP_COPY";
     if (mig_set(&p->a.fn, VFIO_DEVICE_STATE_STOP_COPY, NULL))
