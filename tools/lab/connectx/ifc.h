@@ -192,7 +192,6 @@ enum { UAR_CQ_ARM = 0x20, UAR_EQ_ARM = 0x40, UAR_EQ_CI = 0x48 };
 #define F_SET_ISSI_CURRENT      0x050, 16
 #define F_QUERY_PAGES_NUM       0x060, 32
 #define F_ACCESS_REG_ID         0x050, 16
-#define F_ACCESS_REG_ARGUMENT   0x060, 32
 enum { REG_HOST_ENDIANNESS = 0x7004 };
 
 /* QUERY_HCA_CAP, SET_HCA_CAP: op_mod is (group << 1) | current */
@@ -282,7 +281,6 @@ enum {
 };
 
 /* QP: the context starts at byte 0x18 */
-#define F_QP_STATE          (0xc0 + 0x000), 4
 #define F_QP_LOG_RQ_SIZE    (0xc0 + 0x049), 4
 #define F_QP_LOG_RQ_STRIDE  (0xc0 + 0x04d), 3
 #define F_QP_NO_SQ          (0xc0 + 0x050), 1
@@ -302,7 +300,6 @@ enum {
 /* mkey: the context starts at byte 0x10 */
 #define F_MKEY_ACCESS_MODE_HI (0x80 + 0x003), 3
 #define F_MKEY_ACCESS_MODE  (0x80 + 0x016), 2
-#define F_MKEY_KEY_7_0      (0x80 + 0x038), 8
 #define F_MKEY_LENGTH64     (0x80 + 0x060), 1
 #define F_MKEY_PD           (0x80 + 0x068), 24
 #define F_MKEY_START        (0x80 + 0x080), 64

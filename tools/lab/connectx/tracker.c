@@ -198,7 +198,7 @@ void cx_tracker_timer(void *pf)
     cx_tracker_pump(CX_VHCA(pf));
 }
 
-/* The tracked function is reset: what it wrote so far is still to be told. */
+/* The tracked function goes away for good; what it wrote is still to be told. */
 void cx_tracker_detach(CxVhca *target)
 {
     if (target->tracker) {
