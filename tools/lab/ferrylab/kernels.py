@@ -222,6 +222,8 @@ def _build_debug(folder, deb):
     _configure_debug(make, build, log)
     run_logged(["nice", *make, f"-j{JOBS}", "bzImage", "modules"], log, "building the debug kernel",
                progress=kbuild_progress(DEBUG_OBJECTS))
+    # For the kernel's own selftests, which are built against its headers: build/usr/include
+    run_logged([*make, "headers"], log, "installing the headers for user space")
     release = (build / "include/config/kernel.release").read_text(encoding="ascii").strip()
     shutil.rmtree(folder / "root", ignore_errors=True)
     run_logged([*make, "modules_install", f"INSTALL_MOD_PATH={folder / 'root'}"], log, "installing the modules")

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The conformance suite's workload for a VF of the lab's ConnectX model: BAR 2
+ * of the VF, and the control block in BAR 2 of its PF, which sysfs maps.
+ */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <libvfio.h>
+#include <libmigration.h>
+
+#include "../lib/bar2.h"
+#include "../lib/pci.h"
+#include "../../connectx/ifc.h"
+
+enum {
+	CHANGE_RATE = 100000,	/* pages a second: at once, for a test */
+	SYNDROME = 0x7ffe57,
+	SLOW_US = 100000,
+};
+
+struct connectx {
+	struct bar2 workload;
+	struct bar2 control;
+	void *map;
+};
+
+static struct connectx *of(struct mig_device *device)
+{
+	return device->private;
+}
+
+static void *map_control(const char *name)
+{
+	char link[PATH_MAX], pf[PATH_MAX];
+
+	snprintf_assert(link, sizeof(link), "/sys/bus/pci/devices/%s/physfn", name);
+	return realpath(link, pf) ? pci_map_bar(strrchr(pf, '/') + 1, 2, BAR2_SIZE) : NULL;
+}
+
+static bool connectx_probe(struct mig_device *device)
+{
+	struct vfio_pci_bar *bar = &device->vfio->bars[2];
+	struct connectx *connectx;
+
+	if (!bar->vaddr || bar->info.size != BAR2_SIZE || *(volatile u64 *)bar->vaddr != WORKLOAD_MAGIC)
+		return false;
+	connectx = calloc_assert(1, sizeof(*connectx));
+	connectx->workload = workload_of(bar->vaddr);
+	connectx->map = map_control(device->name);
+	connectx->control = control_of(connectx->map);
+	device->private = connectx;
+	return true;
+}
+
+static void connectx_remove(struct mig_device *device)
+{
+	munmap(of(device)->map, BAR2_SIZE);
+	free(device->private);
+}
+
+static void connectx_fill(struct mig_device *device, u64 seed)
+{
+	struct bar2 b = of(device)->workload;
+
+	VFIO_ASSERT_TRUE(wl_fill(b, 0, wl_read(b, WL_STATE_SIZE), seed), "%s: the memory is not filled", device->name);
+}
+
+static u64 connectx_sum(struct mig_device *device)
+{
+	return wl_sum(of(device)->workload);
+}
+
+static void connectx_change(struct mig_device *device, u64 count)
+{
+	struct bar2 b = of(device)->workload;
+	u64 until = wl_read(b, WL_MEM_COUNT) + count;
+
+	wl_change(b, 0, wl_read(b, WL_STATE_SIZE), CHANGE_RATE, until);
+	VFIO_ASSERT_TRUE(wl_wait(b, WL_MEM_COUNT, until, MIG_PATIENCE_MS), "%s: the memory does not change", device->name);
+	wl_change(b, 0, wl_read(b, WL_STATE_SIZE), 0, 0);
+}
+
+static void connectx_churn(struct mig_device *device, u64 rate)
+{
+	struct bar2 b = of(device)->workload;
+
+	wl_change(b, 0, wl_read(b, WL_STATE_SIZE), rate, 0);
+}
+
+static u64 connectx_changes(struct mig_device *device)
+{
+	return wl_read(of(device)->workload, WL_MEM_COUNT);
+}
+
+static void connectx_dma(struct mig_device *device, u64 iova, u64 len, u64 stride, u64 rate)
+{
+	wl_dma(of(device)->workload, iova, len, stride, rate, 0);
+}
+
+static u64 connectx_dma_count(struct mig_device *device)
+{
+	return wl_read(of(device)->workload, WL_DMA_COUNT);
+}
+
+static void connectx_interrupt(struct mig_device *device, u32 vector, u64 rate)
+{
+	struct bar2 b = of(device)->workload;
+
+	wl_write(b, WL_IRQ_RATE, 0);
+	wl_write(b, WL_IRQ_VECTOR, vector);
+	wl_write(b, WL_IRQ_LIMIT, 0);
+	wl_write(b, WL_IRQ_RATE, rate);
+}
+
+static u64 connectx_interrupts(struct mig_device *device)
+{
+	return wl_read(of(device)->workload, WL_IRQ_COUNT);
+}
+
+static void connectx_fault_arm(struct mig_device *device, enum workload_fault fault, u32 nth, u32 times)
+{
+	static const struct fault faults[WORKLOAD_FAULTS] = {
+		[WORKLOAD_FAULT_FAIL] = { .action = FAULT_FAIL, .status = ST_INTERNAL_ERR, .syndrome = SYNDROME },
+		[WORKLOAD_FAULT_STATE] = { .action = FAULT_FAIL, .status = ST_BAD_RES_STATE, .syndrome = SYNDROME },
+		[WORKLOAD_FAULT_RESOURCES] = { .action = FAULT_FAIL, .status = ST_NO_RESOURCES, .syndrome = SYNDROME },
+		[WORKLOAD_FAULT_DMA] = { .action = FAULT_DMA },
+		[WORKLOAD_FAULT_SLOW] = { .action = FAULT_DELAY, .delay_us = SLOW_US },
+		[WORKLOAD_FAULT_NEVER] = { .action = FAULT_NEVER },
+	};
+	struct fault f = faults[fault];
+
+	/* The PF sends the commands of a VF's migration. */
+	f.vhca_id = VHCA_ID_PF;
+	f.nth = nth;
+	f.times = times;
+	ctl_arm(of(device)->control, f);
+}
+
+static u64 connectx_fault_hits(struct mig_device *device)
+{
+	return ctl_read(of(device)->control, CB_FAULT_HITS);
+}
+
+static void connectx_fault_disarm(struct mig_device *device)
+{
+	ctl_disarm(of(device)->control);
+}
+
+static const struct workload connectx_workload = {
+	.name = "the lab's ConnectX",
+	.probe = connectx_probe,
+	.remove = connectx_remove,
+	.fill = connectx_fill,
+	.sum = connectx_sum,
+	.change = connectx_change,
+	.churn = connectx_churn,
+	.changes = connectx_changes,
+	.dma = connectx_dma,
+	.dma_count = connectx_dma_count,
+	.interrupt = connectx_interrupt,
+	.interrupts = connectx_interrupts,
+	.fault_arm = connectx_fault_arm,
+	.fault_hits = connectx_fault_hits,
+	.fault_disarm = connectx_fault_disarm,
+};
+
+MIG_WORKLOAD(connectx_workload);

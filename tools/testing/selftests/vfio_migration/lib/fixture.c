@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The fixture that most tests share. */
+#include <libvfio.h>
+#include <libmigration.h>
+
+struct mig_device *mig_bench_target(struct mig_bench *bench)
+{
+	if (mig_devices_count() < 2) {
+		mig_device_reset(bench->device);
+		return bench->device;
+	}
+	if (!bench->second)
+		bench->second = mig_device_open(mig_devices_name(1));
+	return bench->second;
+}
+
+void mig_bench_close(struct mig_bench *bench)
+{
+	mig_device_close(bench->second);
+	mig_device_close(bench->device);
+	*bench = (struct mig_bench){ };
+}

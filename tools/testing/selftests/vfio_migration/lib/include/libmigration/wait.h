@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Waiting with a bound. Tests do not sleep for a race. */
+#ifndef LIBMIGRATION_WAIT_H
+#define LIBMIGRATION_WAIT_H
+
+#include <stdbool.h>
+#include <time.h>
+#include <unistd.h>
+
+static inline double mig_now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1e3 + t.tv_nsec / 1e6;
+}
+
+/* Polls until @cond holds or @ms milliseconds are over; the value is @cond's. */
+#define mig_wait_until(cond, ms) ({				\
+	double __end = mig_now_ms() + (ms);			\
+	bool __met;						\
+								\
+	while (!(__met = (cond)) && mig_now_ms() < __end)	\
+		usleep(500);					\
+	__met;							\
+})
+
+/* No test waits longer for what has to come; emulation under load is slow. */
+#define MIG_PATIENCE_MS 20000
+
+#endif /* LIBMIGRATION_WAIT_H */

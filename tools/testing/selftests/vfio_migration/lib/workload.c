@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Finding a device's workload among those that were linked in. */
+#include <libvfio.h>
+#include <libmigration.h>
+
+const char *const workload_fault_names[WORKLOAD_FAULTS] = {
+	[WORKLOAD_FAULT_FAIL] = "fails",
+	[WORKLOAD_FAULT_STATE] = "is refused in this state",
+	[WORKLOAD_FAULT_RESOURCES] = "finds no room",
+	[WORKLOAD_FAULT_DMA] = "moves no data",
+	[WORKLOAD_FAULT_SLOW] = "is slow",
+	[WORKLOAD_FAULT_NEVER] = "never completes",
+};
+
+/* The linker's; weak, for there may be no workload at all. */
+extern const struct workload *const __start_mig_workloads[] __attribute__((weak));
+extern const struct workload *const __stop_mig_workloads[] __attribute__((weak));
+
+const struct workload *workload_find(struct mig_device *device)
+{
+	const struct workload *const *at;
+
+	for (at = __start_mig_workloads; at < __stop_mig_workloads; at++)
+		if ((*at)->probe(device))
+			return *at;
+	return NULL;
+}
+
+void mig_fill(struct mig_device *device, u64 seed)
+{
+	if (device->workload && device->workload->fill)
+		device->workload->fill(device, seed);
+}
+
+void mig_change(struct mig_device *device, u64 count)
+{
+	if (device->workload && device->workload->change)
+		device->workload->change(device, count);
+}
+
+u64 mig_sum(struct mig_device *device)
+{
+	return device->workload && device->workload->sum ? device->workload->sum(device) : 0;
+}
