@@ -127,7 +127,7 @@ void mig_device_enable(struct mig_device *device)
 	vfio_pci_cmd_set(device->vfio, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 }
 
-struct mig_device *mig_device_open_mode(const char *name, const char *mode)
+static struct mig_device *device_open(const char *name, const char *mode)
 {
 	struct vfio_device_feature_migration migration = { };
 	struct mig_device *device = calloc_assert(1, sizeof(*device));
@@ -146,9 +146,23 @@ struct mig_device *mig_device_open_mode(const char *name, const char *mode)
 	return device;
 }
 
+struct mig_device *mig_device_open_mode(const char *name, const char *mode)
+{
+	struct mig_device *device = device_open(name, mode);
+
+	if (device->flags && mig_state_get(device) != VFIO_DEVICE_STATE_RUNNING)
+		mig_device_reset(device);
+	return device;
+}
+
 struct mig_device *mig_device_open(const char *name)
 {
 	return mig_device_open_mode(name, mig_iommu_mode(name));
+}
+
+struct mig_device *mig_device_open_as_is(const char *name)
+{
+	return device_open(name, mig_iommu_mode(name));
 }
 
 void mig_device_close(struct mig_device *device)
