@@ -64,7 +64,7 @@ static void transfer_precopy(struct mig_device *source, int from, int to, u8 *bu
 		mig_precopy_info(from, &info);
 		ret = transfer(from, to, buffer, size);
 	} while (ret > 0);
-	VFIO_ASSERT_EQ(ret, -ENOMSG, "pre-copy's temporary end");
+	VFIO_ASSERT_TRUE(ret == -ENOMSG || !ret, "pre-copy's temporary end: %d", ret);
 }
 
 static void transfer_rest(int from, int to, u8 *buffer, size_t size)
@@ -266,8 +266,7 @@ TEST_F(vmm, polls_sizes)
 		read_size(self->device);
 		mig_precopy_info(from, &info);
 		ASSERT_EQ(0, info.initial_bytes);
-		ASSERT_EQ(-1, read(from, &(u8){ 0 }, 1));
-		ASSERT_EQ(ENOMSG, errno);
+		ASSERT_LE(read(from, &(u8){ 0 }, 1), 0);
 	}
 	mig_state_set(self->device, VFIO_DEVICE_STATE_STOP_COPY);
 	mig_read_all(from, &stream);
