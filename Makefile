@@ -14,7 +14,7 @@ OPTIONS     := CONFIG_VFIO_FERRY=m CONFIG_MLX5_FERRY_VFIO_PCI=m
 # Kernels with KUnit get the driver's own tests, too.
 OPTIONS     += $(if $(shell grep -s '^CONFIG_KUNIT=' $(KDIR)/.config),CONFIG_VFIO_FERRY_KUNIT_TEST=m)
 
-.PHONY: help demo lab python test check modules clean
+.PHONY: help demo lab python test check conformance conformance-table mutate coverage modules clean
 
 help:
 	@echo 'vfio-ferry: live migration for the virtual functions of SR-IOV NICs'
@@ -23,6 +23,11 @@ help:
 	@echo '  make lab      set up the lab on this machine: packages, QEMU with the NIC, two kernels (once, about 15 minutes)'
 	@echo '  make test     run all tests in the lab (sets it up if need be)'
 	@echo '  make check    check the sources: shell, Python, C style'
+	@echo '  make conformance [DRIVER=ferry|in-tree|mtty|vfio-pci] [KERNEL=debug|stock]'
+	@echo '                run the conformance suite against a driver, whatever that does, and say how each test ended'
+	@echo '  make conformance-table  all that Documentation/conformance.rst shows, then that page (half an hour)'
+	@echo '  make mutate   break the driver on purpose, one small fault at a time: does the suite see each?'
+	@echo '  make coverage which lines and branches of the driver the suite reaches'
 	@echo '  make modules  build the driver for the running kernel (or KDIR=its headers), into BUILD=folder'
 	@echo '  make clean    remove build/'
 	@echo
@@ -47,6 +52,27 @@ test: lab
 
 check:
 	@tools/check
+
+DRIVER ?= ferry
+KERNEL ?= debug
+MEASURE := tools/lab/tests/conformance/measure
+
+conformance: lab
+	@$(MEASURE) --driver $(DRIVER) --kernel $(KERNEL)
+
+# A peer that fails is what the table is for.
+conformance-table: lab
+	@$(MEASURE) --driver ferry --kernel stock
+	@$(MEASURE) --driver ferry --kernel debug
+	-@$(MEASURE) --driver in-tree --kernel debug
+	-@$(MEASURE) --driver mtty --kernel debug
+	@tools/lab/tests/conformance/table
+
+mutate: lab
+	@tools/lab/tests/conformance/mutate
+
+coverage: lab
+	@tools/lab/tests/conformance/coverage
 
 # Kbuild writes beside the sources and cannot build one tree for two kernels. So each kernel gets a tree of links.
 modules:
