@@ -14,7 +14,7 @@ OPTIONS     := CONFIG_VFIO_FERRY=m CONFIG_MLX5_FERRY_VFIO_PCI=m
 # Kernels with KUnit get the driver's own tests, too.
 OPTIONS     += $(if $(shell grep -s '^CONFIG_KUNIT=' $(KDIR)/.config),CONFIG_VFIO_FERRY_KUNIT_TEST=m)
 
-.PHONY: help demo lab python test check conformance conformance-table mutate coverage modules clean
+.PHONY: help demo lab python test check conformance conformance-table mutate coverage fuzz modules clean
 
 help:
 	@echo 'vfio-ferry: live migration for the virtual functions of SR-IOV NICs'
@@ -28,6 +28,7 @@ help:
 	@echo '  make conformance-table  all that Documentation/conformance.rst shows, then that page (half an hour)'
 	@echo '  make mutate   break the driver on purpose, one small fault at a time: does the suite see each?'
 	@echo '  make coverage which lines and branches of the driver the suite reaches'
+	@echo '  make fuzz     look for streams that break the decoder, in user space, for SECONDS=60'
 	@echo '  make modules  build the driver for the running kernel (or KDIR=its headers), into BUILD=folder'
 	@echo '  make clean    remove build/'
 	@echo
@@ -73,6 +74,11 @@ mutate: lab
 
 coverage: lab
 	@tools/lab/tests/conformance/coverage
+
+SECONDS ?= 60
+FUZZER  ?= libfuzzer
+fuzz:
+	@$(MAKE) --no-print-directory -C tools/testing/fuzz fuzz SECONDS='$(SECONDS)' SEED='$(SEED)' FUZZER='$(FUZZER)'
 
 # Kbuild writes beside the sources and cannot build one tree for two kernels. So each kernel gets a tree of links.
 modules:
