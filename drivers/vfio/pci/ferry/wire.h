@@ -102,7 +102,7 @@ enum ferry_decoder_event {
  * @image_length: length of the current or last image
  * @bytes: sum of the lengths of the images so far
  * @images: whole images so far
- * @records: headers so far
+ * @records: headers so far; a stream of empty ones may have more than 32 bits
  * @tag: of the current record
  * @image_crc: running checksum of the current image
  * @control_crc: running checksum of everything that is no image
@@ -123,7 +123,7 @@ struct ferry_decoder {
 	u64 image_length;
 	u64 bytes;
 	u32 images;
-	u32 records;
+	u64 records;
 	u32 tag;
 	u32 image_crc;
 	u32 control_crc;

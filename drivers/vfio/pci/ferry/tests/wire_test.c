@@ -270,6 +270,30 @@ static void headers_alone(struct kunit *test)
 	}
 }
 
+/* However many records came before: an identity behind them is refused. */
+static void identity_comes_first(struct kunit *test)
+{
+	struct ferry_decoder decoder;
+	u8 header[16];
+	size_t used;
+
+	ferry_decoder_init(&decoder, MAX_IMAGE);
+	put_plain(header, 0, VFIO_FERRY_RECORD_OPTIONAL, 2);
+	ferry_decode(&decoder, header, sizeof(header), &used);
+	KUNIT_ASSERT_EQ(test, decoder.records, 1);
+	/* 64 GiB of the same */
+	decoder.records = U32_MAX;
+	KUNIT_EXPECT_EQ(test, (int)ferry_decode(&decoder, header,
+						sizeof(header), &used),
+			(int)FERRY_EVENT_MORE);
+	put_plain(header, sizeof(struct vfio_ferry_identity),
+		  VFIO_FERRY_RECORD_OPTIONAL, VFIO_FERRY_TAG_IDENTITY);
+	KUNIT_EXPECT_EQ(test, (int)ferry_decode(&decoder, header,
+						sizeof(header), &used),
+			(int)FERRY_EVENT_REFUSED);
+	KUNIT_EXPECT_EQ(test, decoder.error, -EINVAL);
+}
+
 /* A stream without identity: the plain rules, and a cut inside still shows. */
 static void plain_stream(struct kunit *test)
 {
@@ -328,6 +352,7 @@ static struct kunit_case wire_cases[] = {
 	KUNIT_CASE_SLOW(every_flip_is_seen),
 	KUNIT_CASE(refused_for_ever),
 	KUNIT_CASE(headers_alone),
+	KUNIT_CASE(identity_comes_first),
 	KUNIT_CASE(plain_stream),
 	KUNIT_CASE(noise),
 	{}
