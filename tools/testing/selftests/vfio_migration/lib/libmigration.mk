@@ -9,6 +9,8 @@ LIBMIGRATION_C += fixture.c
 LIBMIGRATION_C += mdev.c
 LIBMIGRATION_C += state.c
 LIBMIGRATION_C += stream.c
+LIBMIGRATION_C += transfer.c
+LIBMIGRATION_C += uring.c
 LIBMIGRATION_C += workload.c
 LIBMIGRATION_C += $(patsubst $(LIBMIGRATION_SRCDIR)%,%,$(wildcard $(LIBMIGRATION_SRCDIR)workloads/*.c))
 

@@ -152,6 +152,50 @@ void mig_load(struct mig_device *device, const struct mig_stream *stream)
 	VFIO_ASSERT_EQ(__mig_load(device, stream), 0, "%s: the stream is not loaded", device->name);
 }
 
+int mig_stopped_save_fd(struct mig_device *device)
+{
+	mig_state_set(device, VFIO_DEVICE_STATE_STOP);
+	return mig_state_set_fd(device, VFIO_DEVICE_STATE_STOP_COPY);
+}
+
+static struct mig_stream save_stopped(struct mig_device *device)
+{
+	struct mig_stream stream = { };
+	int data_fd = mig_stopped_save_fd(device);
+
+	mig_read_all(data_fd, &stream);
+	mig_state_set(device, VFIO_DEVICE_STATE_STOP);
+	VFIO_ASSERT_EQ(close(data_fd), 0);
+
+	return stream;
+}
+
+struct mig_reference mig_reference_save(struct mig_device *device)
+{
+	struct mig_reference reference = { };
+	struct mig_stream again;
+
+	mig_fill(device, 13);
+	reference.whole = save_stopped(device);
+	again = save_stopped(device);
+	reference.sum = mig_sum(device);
+	reference.repeats = mig_stream_same(&reference.whole, &again);
+	mig_stream_free(&again);
+
+	return reference;
+}
+
+bool mig_reference_matches(struct mig_bench *bench, const struct mig_reference *reference,
+			   const struct mig_stream *stream)
+{
+	struct mig_device *target;
+
+	if (reference->repeats)
+		return mig_stream_same(&reference->whole, stream);
+	target = mig_bench_target(bench);
+	return !__mig_load(target, stream) && mig_sum(target) == reference->sum;
+}
+
 void mig_assert_usable(struct mig_device *device)
 {
 	struct mig_stream stream;

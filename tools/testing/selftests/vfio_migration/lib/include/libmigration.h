@@ -15,8 +15,11 @@
 #include <libmigration/dma_logging.h>
 #include <libmigration/feature.h>
 #include <libmigration/fixture.h>
+#include <libmigration/random.h>
 #include <libmigration/state.h>
 #include <libmigration/stream.h>
+#include <libmigration/transfer.h>
+#include <libmigration/uring.h>
 #include <libmigration/wait.h>
 #include <libmigration/workload.h>
 

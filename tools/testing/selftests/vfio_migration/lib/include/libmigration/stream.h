@@ -49,6 +49,28 @@ struct mig_stream mig_save(struct mig_device *device, bool precopy);
 int __mig_load(struct mig_device *device, const struct mig_stream *stream);
 void mig_load(struct mig_device *device, const struct mig_stream *stream);
 
+/**
+ * struct mig_reference - what a save of a device in STOP brings
+ * @whole: its stream
+ * @sum: of the state
+ * @repeats: another save brings the same bytes; the uAPI does not ask for that
+ */
+struct mig_reference {
+	struct mig_stream whole;
+	u64 sum;
+	bool repeats;
+};
+
+struct mig_bench;
+
+/* Fills the device, stops it and saves it twice. It stays in STOP. */
+struct mig_reference mig_reference_save(struct mig_device *device);
+/* From RUNNING or STOP to STOP and STOP_COPY, with pre-copy never having been. */
+int mig_stopped_save_fd(struct mig_device *device);
+/* A save of the same state: the same bytes or, where they do not repeat, the same state once it is loaded. */
+bool mig_reference_matches(struct mig_bench *bench, const struct mig_reference *reference,
+			   const struct mig_stream *stream);
+
 /*
  * The device works: it can be saved and loaded, its workload makes progress.
  * For the end of a test that was not kind to it.
