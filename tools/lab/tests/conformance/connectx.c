@@ -96,6 +96,16 @@ static u64 connectx_changes(struct mig_device *device)
 	return wl_read(of(device)->workload, WL_MEM_COUNT);
 }
 
+static void connectx_reinit(struct mig_device *device)
+{
+	ctl_vhca_action(of(device)->control, wl_read(of(device)->workload, WL_VHCA_ID), VHCA_SET_REINIT);
+}
+
+static void *connectx_scratch(struct mig_device *device)
+{
+	return device->vfio->bars[2].vaddr + BAR2_WINDOW;
+}
+
 static void connectx_dma(struct mig_device *device, u64 iova, u64 len, u64 stride, u64 rate)
 {
 	wl_dma(of(device)->workload, iova, len, stride, rate, 0);
@@ -159,6 +169,8 @@ static const struct workload connectx_workload = {
 	.change = connectx_change,
 	.churn = connectx_churn,
 	.changes = connectx_changes,
+	.reinit = connectx_reinit,
+	.scratch = connectx_scratch,
 	.dma = connectx_dma,
 	.dma_count = connectx_dma_count,
 	.interrupt = connectx_interrupt,

@@ -11,6 +11,7 @@
 
 #include <libvfio.h>
 
+#include <libmigration/binding.h>
 #include <libmigration/device.h>
 #include <libmigration/dma_logging.h>
 #include <libmigration/feature.h>

@@ -41,6 +41,10 @@ extern const char *const workload_fault_names[WORKLOAD_FAULTS];
  * @churn: changes @rate parts a second from now on, in the background; 0 ends
  *	it. Goes on where the device does after a migration.
  * @changes: parts changed so far; part of the state
+ * @reinit: what changes next counts as a new beginning, so that pre-copy has
+ *	initial data again; only where the device is in PRE_COPY
+ * @scratch: a page of a mapped BAR that may be written with anything and read
+ *	back; part of the state
  * @dma: writes a count of 64 bits to (count * stride) % len behind @iova, from
  *	now on, @rate times a second; 0 ends it
  * @dma_count: such writes so far; part of the state
@@ -61,6 +65,8 @@ struct workload {
 	void (*change)(struct mig_device *device, u64 count);
 	void (*churn)(struct mig_device *device, u64 rate);
 	u64 (*changes)(struct mig_device *device);
+	void (*reinit)(struct mig_device *device);
+	void *(*scratch)(struct mig_device *device);
 	void (*dma)(struct mig_device *device, u64 iova, u64 len, u64 stride, u64 rate);
 	u64 (*dma_count)(struct mig_device *device);
 	void (*interrupt)(struct mig_device *device, u32 vector, u64 rate);
