@@ -8,9 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -23,85 +21,18 @@
 
 #include "kselftest_harness.h"
 
-/* A device as these tests have it: it comes and goes. */
-struct subject {
-	const char *name;
-	char driver[NAME_MAX];
-	struct mig_device *device;
-};
-
-static void subject_open(struct subject *subject)
-{
-	subject->device = mig_device_open(subject->name);
-}
-
-static void subject_close(struct subject *subject)
-{
-	mig_device_close(subject->device);
-	subject->device = NULL;
-}
-
-/* What ends a session; and what it takes to have a device again. */
-struct act {
-	void (*act)(struct subject *subject);
-	void (*again)(struct subject *subject);
-	bool needs_pci;
-	/* The user leaves the state: a resume has to be complete for that. */
-	bool leaves;
-};
-
-static void act_leave(struct subject *subject)
+/* The user leaves the state, which is no ending from outside. */
+static void leave_state(struct mig_subject *subject)
 {
 	mig_state_set(subject->device, VFIO_DEVICE_STATE_STOP);
 }
 
-static void act_reset(struct subject *subject)
+static void reset(struct mig_subject *subject)
 {
 	mig_device_reset(subject->device);
 }
 
-static void act_unbind(struct subject *subject)
-{
-	subject_close(subject);
-	VFIO_ASSERT_EQ(__mig_driver_unbind(subject->name, subject->driver), 0);
-}
-
-static void *unbind(void *arg)
-{
-	struct subject *subject = arg;
-
-	return (void *)(long)__mig_driver_unbind(subject->name, subject->driver);
-}
-
-/* The administrator comes first, and waits for the user. */
-static void act_unbind_open(struct subject *subject)
-{
-	pthread_t thread;
-	void *ret;
-
-	VFIO_ASSERT_EQ(pthread_create(&thread, NULL, unbind, subject), 0);
-	sched_yield();
-	subject_close(subject);
-	pthread_join(thread, &ret);
-	VFIO_ASSERT_EQ(ret, NULL);
-}
-
-static void again_reset(struct subject *subject)
-{
-	mig_device_reset(subject->device);
-}
-
-static void again_bound(struct subject *subject)
-{
-	VFIO_ASSERT_EQ(__mig_driver_bind(subject->name, subject->driver), 0);
-	subject_open(subject);
-}
-
-static const struct act leave = { act_leave, again_reset, .leaves = true };
-static const struct act reset = { act_reset, again_reset };
-static const struct act close_device = { subject_close, subject_open };
-static const struct act close_and_unbind = { act_unbind, again_bound, .needs_pci = true };
-static const struct act unbind_while_open = { act_unbind_open, again_bound, .needs_pci = true };
+static const struct mig_ending leave = { "leaving the state", leave_state, reset };
 
 /* How far a session is when it ends. */
 enum progress {
@@ -223,32 +154,29 @@ static bool can_migrate(struct mig_device *device, bool writes, const struct mig
 }
 
 FIXTURE(lifetime) {
-	struct subject subject;
+	struct mig_subject subject;
 	struct mig_stream image;
 	u64 sum;
 };
 
 FIXTURE_VARIANT(lifetime) {
-	const struct act *act;
+	const struct mig_ending *ending;
 };
 
-FIXTURE_VARIANT_ADD(lifetime, leave) { .act = &leave };
-FIXTURE_VARIANT_ADD(lifetime, reset) { .act = &reset };
-FIXTURE_VARIANT_ADD(lifetime, close) { .act = &close_device };
-FIXTURE_VARIANT_ADD(lifetime, unbind) { .act = &close_and_unbind };
-FIXTURE_VARIANT_ADD(lifetime, unbind_while_open) { .act = &unbind_while_open };
+FIXTURE_VARIANT_ADD(lifetime, leave) { .ending = &leave };
+FIXTURE_VARIANT_ADD(lifetime, reset) { .ending = &mig_endings[MIG_ENDING_RESET] };
+FIXTURE_VARIANT_ADD(lifetime, close) { .ending = &mig_endings[MIG_ENDING_CLOSE] };
+FIXTURE_VARIANT_ADD(lifetime, unbind) { .ending = &mig_endings[MIG_ENDING_UNBIND] };
+FIXTURE_VARIANT_ADD(lifetime, unbind_while_open) { .ending = &mig_endings[MIG_ENDING_UNBIND_OPEN] };
 
 FIXTURE_SETUP(lifetime)
 {
-	struct subject *subject = &self->subject;
+	struct mig_subject *subject = &self->subject;
 
-	subject->name = mig_devices_name(0);
-	if (variant->act->needs_pci) {
-		if (!mig_device_is_pci(subject->name))
-			SKIP(return, "the device's driver cannot be unbound through the PCI bus");
-		mig_driver_name(subject->name, subject->driver, sizeof(subject->driver));
-	}
-	subject_open(subject);
+	*subject = mig_subject_init(mig_devices_name(0));
+	if (variant->ending->needs_pci && !mig_device_is_pci(subject->name))
+		SKIP(return, "the device's driver cannot be unbound through the PCI bus");
+	mig_subject_open(subject);
 	MIG_NEED(subject->device, VFIO_MIGRATION_STOP_COPY);
 	mig_fill(subject->device, 29);
 	self->image = mig_save(subject->device, false);
@@ -258,21 +186,21 @@ FIXTURE_SETUP(lifetime)
 
 FIXTURE_TEARDOWN(lifetime)
 {
-	mig_device_close(self->subject.device);
+	mig_subject_close(&self->subject);
 }
 
-static void try_progress(struct __test_metadata *_metadata, struct subject *subject, const struct act *act,
+static void try_progress(struct __test_metadata *_metadata, struct mig_subject *subject, const struct mig_ending *ending,
 			 enum progress progress, const struct mig_stream *image, u64 sum)
 {
 	bool writes = progress >= SAVES;
 	int fd, next;
 
 	fd = begin(subject->device, progress, image);
-	act->act(subject);
+	ending->end(subject);
 	EXPECT_EQ(NULL, not_over_for_all(fd, writes)) {
 		TH_LOG("%s: %s goes on after the session", progress_names[progress], not_over(fd, writes));
 	}
-	act->again(subject);
+	ending->again(subject);
 	EXPECT_EQ(VFIO_DEVICE_STATE_RUNNING, mig_state_get(subject->device));
 	EXPECT_EQ(NULL, not_over_for_all(fd, writes)) {
 		TH_LOG("%s: %s works again with the device", progress_names[progress], not_over(fd, writes));
@@ -310,7 +238,7 @@ TEST_F_TIMEOUT(lifetime, save, 120)
 	for (enum progress progress = 0; progress < SAVES; progress++) {
 		if (progress < SAVE_STOPPED && !(self->subject.device->flags & VFIO_MIGRATION_PRE_COPY))
 			continue;
-		try_progress(_metadata, &self->subject, variant->act, progress, &self->image, self->sum);
+		try_progress(_metadata, &self->subject, variant->ending, progress, &self->image, self->sum);
 	}
 }
 
@@ -318,28 +246,28 @@ TEST_F_TIMEOUT(lifetime, save, 120)
 TEST_F_TIMEOUT(lifetime, resume, 120)
 {
 	for (enum progress progress = SAVES; progress < PROGRESSES; progress++) {
-		if (variant->act->leaves && progress != RESUME_WHOLE)
+		if (variant->ending == &leave && progress != RESUME_WHOLE)
 			continue;
-		try_progress(_metadata, &self->subject, variant->act, progress, &self->image, self->sum);
+		try_progress(_metadata, &self->subject, variant->ending, progress, &self->image, self->sum);
 	}
 }
 
 /* FDs in the hands of other processes. */
 FIXTURE(elsewhere) {
-	struct subject subject;
+	struct mig_subject subject;
 };
 
 FIXTURE_SETUP(elsewhere)
 {
-	self->subject.name = mig_devices_name(0);
-	subject_open(&self->subject);
+	self->subject = mig_subject_init(mig_devices_name(0));
+	mig_subject_open(&self->subject);
 	MIG_NEED(self->subject.device, VFIO_MIGRATION_STOP_COPY);
-	subject_close(&self->subject);
+	mig_subject_close(&self->subject);
 }
 
 FIXTURE_TEARDOWN(elsewhere)
 {
-	mig_device_close(self->subject.device);
+	mig_subject_close(&self->subject);
 }
 
 static void send_fd(int socket, int fd)
@@ -409,12 +337,12 @@ TEST_F_TIMEOUT(elsewhere, used_after_close, 60)
 		ASSERT_LE(0, other);
 		if (!other)
 			use_received_fd(sockets[1], writes);
-		subject_open(&self->subject);
+		mig_subject_open(&self->subject);
 		fd = mig_state_set_fd(self->subject.device, writes ? VFIO_DEVICE_STATE_RESUMING :
 				      VFIO_DEVICE_STATE_STOP_COPY);
 		send_fd(sockets[0], fd);
 		close(fd);
-		subject_close(&self->subject);
+		mig_subject_close(&self->subject);
 		ASSERT_EQ(1, write(sockets[0], "", 1));
 		ASSERT_EQ(other, waitpid(other, &status, 0));
 		EXPECT_EQ(0, status);
@@ -454,10 +382,10 @@ TEST_F_TIMEOUT(elsewhere, owner_killed, 60)
 		close(fd);
 		close(sockets[0]);
 		close(sockets[1]);
-		subject_open(&self->subject);
+		mig_subject_open(&self->subject);
 		EXPECT_EQ(VFIO_DEVICE_STATE_RUNNING, mig_state_get(self->subject.device));
 		mig_assert_usable(self->subject.device);
-		subject_close(&self->subject);
+		mig_subject_close(&self->subject);
 	}
 }
 
@@ -466,17 +394,17 @@ TEST_F(elsewhere, lost_message)
 {
 	int sockets[2], fd;
 
-	subject_open(&self->subject);
+	mig_subject_open(&self->subject);
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sockets));
 	fd = mig_state_set_fd(self->subject.device, VFIO_DEVICE_STATE_STOP_COPY);
 	send_fd(sockets[0], fd);
 	close(fd);
-	subject_close(&self->subject);
+	mig_subject_close(&self->subject);
 	if (mig_device_is_pci(self->subject.name))
 		mig_driver_rebind(self->subject.name);
 	close(sockets[0]);
 	close(sockets[1]);
-	subject_open(&self->subject);
+	mig_subject_open(&self->subject);
 	EXPECT_EQ(VFIO_DEVICE_STATE_RUNNING, mig_state_get(self->subject.device));
 	mig_assert_usable(self->subject.device);
 }
@@ -507,7 +435,7 @@ TEST_F(elsewhere, read_in_turns)
 		_exit(0);
 	}
 	close(pipes[1]);
-	subject_open(&self->subject);
+	mig_subject_open(&self->subject);
 	bench.device = self->subject.device;
 	reference = mig_reference_save(self->subject.device);
 	fd = mig_stopped_save_fd(self->subject.device);

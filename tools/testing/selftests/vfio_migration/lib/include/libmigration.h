@@ -14,6 +14,7 @@
 #include <libmigration/binding.h>
 #include <libmigration/device.h>
 #include <libmigration/dma_logging.h>
+#include <libmigration/ending.h>
 #include <libmigration/feature.h>
 #include <libmigration/fixture.h>
 #include <libmigration/random.h>
