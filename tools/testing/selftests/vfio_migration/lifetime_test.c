@@ -189,9 +189,11 @@ FIXTURE_TEARDOWN(lifetime)
 	mig_subject_close(&self->subject);
 }
 
-static void try_progress(struct __test_metadata *_metadata, struct mig_subject *subject, const struct mig_ending *ending,
-			 enum progress progress, const struct mig_stream *image, u64 sum)
+static void try_progress(struct __test_metadata *_metadata, FIXTURE_DATA(lifetime) *self,
+			 const struct mig_ending *ending, enum progress progress)
 {
+	struct mig_subject *subject = &self->subject;
+	const struct mig_stream *image = &self->image;
 	bool writes = progress >= SAVES;
 	int fd, next;
 
@@ -215,7 +217,7 @@ static void try_progress(struct __test_metadata *_metadata, struct mig_subject *
 	EXPECT_EQ(0, close(fd));
 	if (progress == RESUME_WHOLE) {
 		mig_state_set(subject->device, VFIO_DEVICE_STATE_RUNNING);
-		EXPECT_EQ(sum, mig_sum(subject->device));
+		EXPECT_EQ(self->sum, mig_sum(subject->device));
 	} else if (progress == SAVE_STOPPED) {
 		struct mig_stream rest = { };
 
@@ -224,7 +226,7 @@ static void try_progress(struct __test_metadata *_metadata, struct mig_subject *
 	}
 	mig_device_reset(subject->device);
 	close(next);
-	EXPECT_TRUE(can_migrate(subject->device, writes, image, sum));
+	EXPECT_TRUE(can_migrate(subject->device, writes, image, self->sum));
 	mig_device_reset(subject->device);
 }
 
@@ -238,7 +240,7 @@ TEST_F_TIMEOUT(lifetime, save, 120)
 	for (enum progress progress = 0; progress < SAVES; progress++) {
 		if (progress < SAVE_STOPPED && !(self->subject.device->flags & VFIO_MIGRATION_PRE_COPY))
 			continue;
-		try_progress(_metadata, &self->subject, variant->ending, progress, &self->image, self->sum);
+		try_progress(_metadata, self, variant->ending, progress);
 	}
 }
 
@@ -248,7 +250,7 @@ TEST_F_TIMEOUT(lifetime, resume, 120)
 	for (enum progress progress = SAVES; progress < PROGRESSES; progress++) {
 		if (variant->ending == &leave && progress != RESUME_WHOLE)
 			continue;
-		try_progress(_metadata, &self->subject, variant->ending, progress, &self->image, self->sum);
+		try_progress(_metadata, self, variant->ending, progress);
 	}
 }
 

@@ -15,7 +15,7 @@
 #include "kselftest_harness.h"
 
 /* More than any device has; an errno or all ones taken for a number of bytes is beyond it. */
-#define PLAUSIBLE (1ULL << 40)
+#define PLAUSIBLE 1000000000000ULL
 
 MIG_FIXTURE(precopy, MIG_PRE_COPY)
 

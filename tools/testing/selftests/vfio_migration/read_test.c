@@ -215,8 +215,7 @@ TEST_F(read, signals)
 	u8 piece[4093];
 	ssize_t got;
 
-	if (self->device->workload && self->device->workload->fault_arm)
-		self->device->workload->fault_arm(self->device, WORKLOAD_FAULT_SLOW, 1, 0);
+	mig_slow(self->device, 1, 0);
 	fd = mig_stopped_save_fd(self->device);
 	do {
 		bool must_wait = !is_readable(fd);
@@ -233,8 +232,7 @@ TEST_F(read, signals)
 			mig_stream_append(&stream, piece, got);
 		}
 	} while (got);
-	if (self->device->workload && self->device->workload->fault_disarm)
-		self->device->workload->fault_disarm(self->device);
+	mig_fast(self->device);
 	TH_LOG("of %d reads that found nothing %d were interrupted", waited, interrupted);
 	EXPECT_TRUE(!waited || interrupted);
 	EXPECT_TRUE(mig_reference_matches(&self->bench, &reference, &stream));

@@ -49,18 +49,6 @@ static bool load_arrives(struct load *load)
 	return !ret && mig_sum(load->target) == load->sum;
 }
 
-static void slow(struct mig_device *device)
-{
-	if (device->workload && device->workload->fault_arm)
-		device->workload->fault_arm(device, WORKLOAD_FAULT_SLOW, 1, 0);
-}
-
-static void fast(struct mig_device *device)
-{
-	if (device->workload && device->workload->fault_disarm)
-		device->workload->fault_disarm(device);
-}
-
 FIXTURE(write_way) {
 	struct load load;
 };
@@ -244,7 +232,7 @@ TEST_F(write, signals)
 	size_t at = 0;
 
 	sigaction(SIGALRM, &action, NULL);
-	slow(load->target);
+	mig_slow(load->target, 1, 0);
 	while (at < load->stream.len) {
 		size_t left = load->stream.len - at, len = left < 4093 ? left : 4093;
 		ssize_t done;
@@ -260,7 +248,7 @@ TEST_F(write, signals)
 			at += done;
 		}
 	}
-	fast(load->target);
+	mig_fast(load->target);
 	TH_LOG("%d writes were interrupted", interrupted);
 	EXPECT_TRUE(load_arrives(load));
 }
@@ -274,10 +262,10 @@ TEST_F(write, nonblock_while_loading)
 	struct load *load = &self->load;
 	struct mig_mover mover;
 
-	slow(load->target);
+	mig_slow(load->target, 1, 0);
 	ASSERT_EQ(NULL, mig_mover_open(&mover, MIG_WAY_NONBLOCK, load->fd, true, load->stream.len));
 	ASSERT_EQ(0, __mig_mover_write(&mover, &load->stream));
-	fast(load->target);
+	mig_fast(load->target);
 	TH_LOG("EAGAIN %llu times", (unsigned long long)mover.again);
 	EXPECT_GT(1000, mover.again);
 	EXPECT_TRUE(load_arrives(load));
@@ -290,7 +278,7 @@ TEST_F(write, killed)
 	int status;
 	pid_t writer;
 
-	slow(load->target);
+	mig_slow(load->target, 1, 0);
 	writer = fork();
 	ASSERT_LE(0, writer);
 	if (!writer) {
@@ -299,7 +287,7 @@ TEST_F(write, killed)
 	}
 	kill(writer, SIGKILL);
 	EXPECT_TRUE(mig_wait_until(waitpid(writer, &status, WNOHANG) == writer, MIG_PATIENCE_MS));
-	fast(load->target);
+	mig_fast(load->target);
 	close(load->fd);
 	mig_device_reset(load->target);
 	EXPECT_EQ(VFIO_DEVICE_STATE_RUNNING, mig_state_get(load->target));

@@ -42,3 +42,15 @@ u64 mig_sum(struct mig_device *device)
 {
 	return device->workload && device->workload->sum ? device->workload->sum(device) : 0;
 }
+
+void mig_slow(struct mig_device *device, u32 nth, u32 times)
+{
+	if (device->workload && device->workload->fault_arm)
+		device->workload->fault_arm(device, WORKLOAD_FAULT_SLOW, nth, times);
+}
+
+void mig_fast(struct mig_device *device)
+{
+	if (device->workload && device->workload->fault_disarm)
+		device->workload->fault_disarm(device);
+}

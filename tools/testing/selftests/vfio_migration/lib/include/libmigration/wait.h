@@ -4,6 +4,7 @@
 #define LIBMIGRATION_WAIT_H
 
 #include <stdbool.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,6 +14,14 @@ static inline double mig_now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * 1e3 + t.tv_nsec / 1e6;
+}
+
+/* The end of a test that goes on as long as the user wants: for $VFIO_MIGRATION_SECONDS. */
+static inline double mig_deadline_ms(void)
+{
+	const char *seconds = getenv("VFIO_MIGRATION_SECONDS");
+
+	return mig_now_ms() + (seconds ? atof(seconds) : 3) * 1000;
 }
 
 /* Polls until @cond holds or @ms milliseconds are over; the value is @cond's. */

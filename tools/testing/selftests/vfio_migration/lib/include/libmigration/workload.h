@@ -87,5 +87,8 @@ const struct workload *workload_find(struct mig_device *device);
 void mig_fill(struct mig_device *device, u64 seed);
 void mig_change(struct mig_device *device, u64 count);
 u64 mig_sum(struct mig_device *device);
+/* WORKLOAD_FAULT_SLOW, and no fault any more. */
+void mig_slow(struct mig_device *device, u32 nth, u32 times);
+void mig_fast(struct mig_device *device);
 
 #endif /* LIBMIGRATION_WORKLOAD_H */
