@@ -105,7 +105,6 @@ void test_streams(struct bench *b);
 void test_failures(struct bench *b);
 void test_never(struct bench *b);
 void test_allocations(struct bench *b);
-void test_races(struct bench *b);
 void test_removals(struct bench *b);
 void test_teardown(struct bench *b);
 void test_readers(struct bench *b);

@@ -14,7 +14,6 @@ static const struct group groups[] = {
     { "failures", test_failures },
     { "never", test_never },
     { "allocations", test_allocations },
-    { "races", test_races },
     { "removals", test_removals },
     { "readers", test_readers },
     { "interop", test_interop },

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What ends a migration from outside, at each moment of it.
+ * What the administrator of the PF can end a migration with, at each moment of
+ * it. What users and administrators of any VFIO device can do is in the
+ * conformance suite: lifetime_test, race_test, ending_test.
  *
  * The moment is a firmware command: the model delays the nth one, the act is
  * done when its counters show that command struck, and so it falls into the
- * command. The migration runs in a thread, or in a process where that is
- * killed; it touches nothing but FDs, so the mappings may go away under it.
+ * command. The migration runs in a thread; it touches nothing but FDs, so the
+ * mappings may go away under it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
-#include <sys/wait.h>
 
 #include "../lib/lab.h"
 #include "sweep.h"
@@ -24,7 +24,6 @@ enum {
     MAX_MOMENTS = 60,
     CHANGE_RATE = 5000,
     PATIENCE    = 30000,        /* ms, for a migration to end after the act */
-    LAST_OF_VF  = 4,            /* of the acts: those behind it are the PF's */
 };
 
 /* ---- a migration that may be ended at any time ---- */
@@ -102,12 +101,6 @@ static bool fd_is_dead(int fd, bool load)
 
 /* ---- acts ---- */
 
-static int rebind(struct bench *b, struct vf *v)
-{
-    (void)b;
-    return pci_bind(v->bdf, v->driver);
-}
-
 static int rebind_all(struct bench *b)
 {
     int err = 0;
@@ -115,48 +108,6 @@ static int rebind_all(struct bench *b)
     for (unsigned i = 0; i < b->vfs && !err; i++)
         err = pci_bind(b->vf[i].bdf, b->vf[i].driver);
     return err;
-}
-
-static void act_reset(struct bench *b, struct vf *v)
-{
-    (void)b;
-    vfio_reset(&v->fn);
-}
-
-static void act_flr(struct bench *b, struct vf *v)
-{
-    (void)b;
-    pci_reset(v->bdf);
-}
-
-static void act_close(struct bench *b, struct vf *v)
-{
-    (void)b;
-    vf_close(v);
-}
-
-static void act_unbind(struct bench *b, struct vf *v)
-{
-    (void)b;
-    vf_close(v);
-    pci_unbind(v->bdf);
-}
-
-static void *unbinding(void *bdf)
-{
-    pci_unbind(bdf);
-    return NULL;
-}
-
-/* The administrator is first, and waits for the user to close. */
-static void act_unbind_open(struct bench *b, struct vf *v)
-{
-    pthread_t thread;
-
-    (void)b;
-    pthread_create(&thread, NULL, unbinding, v->bdf);
-    vf_close(v);
-    pthread_join(thread, NULL);
 }
 
 static void *disabling(void *pf)
@@ -228,11 +179,6 @@ static const struct act {
     bool stays_open;
     unsigned step;              /* of the moments: costly acts are done at fewer */
 } acts[] = {
-    { "VFIO_DEVICE_RESET", act_reset, NULL, true, 2 },
-    { "FLR through sysfs", act_flr, NULL, true, 3 },
-    { "closing the device", act_close, NULL, false, 3 },
-    { "closing and unbinding", act_unbind, rebind, false, 2 },
-    { "unbinding the open device", act_unbind_open, rebind, false, 5 },
     { "devlink reload of the PF", act_reload_pf, NULL, true, 6 },
     { "sriov_numvfs=0", act_no_vfs, vfs_again, false, 9 },
     { "unbinding the PF", act_unbind_pf, pf_again, false, 12 },
@@ -320,69 +266,6 @@ static void race(struct bench *b, const struct act *act, bool load, const struct
     vf_close(r.v);
 }
 
-/* ---- kill -9 ---- */
-
-static bool kill_once(struct bench *b, bool load, const struct stream *s, unsigned nth)
-{
-    struct racer r = { .v = &b->vf[0], .load = load, .stream = s, .fd = -1 };
-    uint64_t hits = model_hits(b);
-    bool struck, gone = false;
-    int ready[2];
-    char byte;
-    pid_t pid;
-
-    if (pipe(ready))
-        tap_bail("no pipe");
-    pid = fork();
-    if (!pid) {
-        vf_open(r.v);
-        begin(b, r.v, nth);
-        if (write(ready[1], "", 1) != 1)
-            _exit(1);
-        racer_run(&r);
-        _exit(0);
-    }
-    if (read(ready[0], &byte, 1) != 1)
-        tap_bail("the process does not begin");
-    wait_until(model_hits(b) > hits || (gone = waitpid(pid, NULL, WNOHANG) == pid), PATIENCE);
-    struck = model_hits(b) > hits;
-    if (!gone) {
-        kill(pid, SIGKILL);
-        gone = wait_until(waitpid(pid, NULL, WNOHANG) == pid, PATIENCE);
-        if (!gone)
-            tap_bail("a killed process does not end (command %u of a %s)", nth,
-                     load ? "load" : "save");
-    }
-    close(ready[0]);
-    close(ready[1]);
-    model_disarm(b);
-    if (!struck)
-        return false;
-    vf_open(r.v);
-    ok(usable(r.v), "kill -9 in command %u of a %s is harmless", nth, load ? "load" : "save");
-    vf_close(r.v);
-    return true;
-}
-
-static void race_kill(struct bench *b, bool load, const struct stream *s)
-{
-    unsigned nth = 1;
-
-    while (nth < MAX_MOMENTS && kill_once(b, load, s, nth))
-        nth += 3;
-    ok(nth > 1 && nth < MAX_MOMENTS, "kill -9: all moments of a %s were tried",
-       load ? "load" : "save");
-}
-
-static void race_acts(struct bench *b, unsigned first, unsigned last, const struct stream *s)
-{
-    for (unsigned i = first; i <= last; i++) {
-        race(b, &acts[i], false, s);
-        race(b, &acts[i], true, s);
-        bench_check_clean(b, acts[i].name);
-    }
-}
-
 static struct stream race_stream(struct bench *b)
 {
     struct stream s;
@@ -396,24 +279,16 @@ static struct stream race_stream(struct bench *b)
     return s;
 }
 
-/* By the user, and by whoever may reset or unbind the VF. */
-void test_races(struct bench *b)
-{
-    struct stream s = race_stream(b);
-
-    race_acts(b, 0, LAST_OF_VF, &s);
-    stream_free(&s);
-}
-
-/* By the administrator of the PF, and by the death of the user. */
+/* By the administrator of the PF. */
 void test_removals(struct bench *b)
 {
     struct stream s = race_stream(b);
 
-    race_acts(b, LAST_OF_VF + 1, sizeof(acts) / sizeof(*acts) - 1, &s);
-    race_kill(b, false, &s);
-    race_kill(b, true, &s);
-    bench_check_clean(b, "kill -9");
+    for (unsigned i = 0; i < sizeof(acts) / sizeof(*acts); i++) {
+        race(b, &acts[i], false, &s);
+        race(b, &acts[i], true, &s);
+        bench_check_clean(b, acts[i].name);
+    }
     stream_free(&s);
 }
 

@@ -24,7 +24,6 @@ def compared(name, nic):
 DRIVER = [
     # The longest first. One CPU each, and the debug kernel preempts: with two, QEMU's TCG dies now and then when a BAR's
     # mapping changes on one (a reset) while the other uses it.
-    Scenario("driver-races", driver("races"), kernels=("debug",), driver="ferry", nic=SMALL),
     Scenario("driver-removals", driver("removals", "teardown"), kernels=("debug",), driver="ferry", nic=SMALL),
     Scenario("driver-allocations", driver("allocations"), kernels=BOTH, driver="ferry", nic=SMALL),
     Scenario("driver-never", driver("never"), driver="ferry", vfs=5, nic=SMALL),
