@@ -360,7 +360,7 @@ static void drain(struct __test_metadata *_metadata, int fd)
 	struct mig_stream stream = { };
 	struct vfio_precopy_info info;
 
-	ASSERT_TRUE(mig_wait_until((mig_read_precopy(fd, &stream), mig_precopy_info(fd, &info),
+	ASSERT_TRUE(mig_wait_until((mig_read_precopy(fd, &stream), mig_precopy_info_zeroed(fd, &info),
 				    !info.initial_bytes && !info.dirty_bytes), MIG_PATIENCE_MS));
 	mig_stream_free(&stream);
 }
@@ -430,7 +430,7 @@ TEST_F(read_precopy, poll_wakes_for_changes)
 	wait_begins(&waiter, fd);
 	mig_change(self->device, 20);
 	/* A driver may look for changes only when it is asked how many there are. */
-	EXPECT_TRUE(mig_wait_until((mig_precopy_info(fd, &info), is_woken(&waiter)), MIG_PATIENCE_MS));
+	EXPECT_TRUE(mig_wait_until((mig_precopy_info_zeroed(fd, &info), is_woken(&waiter)), MIG_PATIENCE_MS));
 	pthread_join(waiter.thread, NULL);
 	EXPECT_TRUE(waiter.events & POLLIN);
 	mig_read_precopy(fd, &stream);

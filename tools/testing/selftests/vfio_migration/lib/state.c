@@ -201,6 +201,17 @@ void mig_precopy_info(int data_fd, struct vfio_precopy_info *info)
 	VFIO_ASSERT_EQ(__mig_precopy_info(data_fd, info), 0);
 }
 
+int __mig_precopy_info_zeroed(int data_fd, struct vfio_precopy_info *info)
+{
+	*info = (struct vfio_precopy_info){ .argsz = sizeof(*info) };
+	return ioctl(data_fd, VFIO_MIG_GET_PRECOPY_INFO, info) ? -errno : 0;
+}
+
+void mig_precopy_info_zeroed(int data_fd, struct vfio_precopy_info *info)
+{
+	VFIO_ASSERT_EQ(__mig_precopy_info_zeroed(data_fd, info), 0);
+}
+
 int __mig_precopy_info_v2(struct mig_device *device)
 {
 	return __vfio_feature(device->fd, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2,

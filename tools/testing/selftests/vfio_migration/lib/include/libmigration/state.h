@@ -52,6 +52,9 @@ int __mig_data_size(struct mig_device *device, u64 *bytes);
 /* VFIO_MIG_GET_PRECOPY_INFO; fills all of @info but argsz before the call with ones. */
 int __mig_precopy_info(int data_fd, struct vfio_precopy_info *info);
 void mig_precopy_info(int data_fd, struct vfio_precopy_info *info);
+/* The same with zeros: for tests of something else than that the fields are filled. */
+int __mig_precopy_info_zeroed(int data_fd, struct vfio_precopy_info *info);
+void mig_precopy_info_zeroed(int data_fd, struct vfio_precopy_info *info);
 /* VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2 */
 int __mig_precopy_info_v2(struct mig_device *device);
 
