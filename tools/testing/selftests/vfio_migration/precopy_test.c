@@ -111,6 +111,8 @@ TEST_F(precopy, dirty)
 	for (int round = 0; round < 3; round++) {
 		drain(_metadata, fd, &stream);
 		mig_change(self->device, 30);
+		/* Long enough to be met while it is prepared. */
+		mig_slow(self->device, 1, 0);
 		ASSERT_TRUE(mig_wait_until((mig_precopy_info_zeroed(fd, &info), !is_end(&info)), MIG_PATIENCE_MS));
 		EXPECT_EQ(0, info.initial_bytes);
 		EXPECT_LT(0, info.dirty_bytes);
@@ -118,6 +120,7 @@ TEST_F(precopy, dirty)
 		EXPECT_EQ(1, read(fd, &byte, 1)) {
 			TH_LOG("%llu dirty bytes, and read() says %s", info.dirty_bytes, strerror(errno));
 		}
+		mig_fast(self->device);
 	}
 	drain(_metadata, fd, &stream);
 }

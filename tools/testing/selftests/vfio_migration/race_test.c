@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Several at once: readers, writers, changes of state, resets. Nothing is lost where nobody does anything wrong; where somebody
- * does, it harms nobody but him, and the device can be used again after it.
+ * Several at once: readers, writers, changes of state, resets. Nothing is lost
+ * where nobody does anything wrong; where somebody does, it harms nobody but
+ * him, and the device can be used again after it.
  *
  * Each test goes on for $VFIO_MIGRATION_SECONDS, a few by default; the order
  * of what is tried comes from a seed. Races are made likely by slow firmware,
