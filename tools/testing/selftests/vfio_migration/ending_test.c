@@ -34,7 +34,7 @@ static void start(pthread_t *thread, void *(*run)(void *arg), void *arg)
 FIXTURE(ending) {
 	struct mig_subject subject;
 	struct mig_stream stream;
-	u64 random;
+	struct mig_random random;
 	double deadline;
 };
 
@@ -60,7 +60,7 @@ FIXTURE_SETUP(ending)
 	mig_fill(subject->device, 37);
 	self->stream = mig_save(subject->device, subject->device->flags & VFIO_MIGRATION_PRE_COPY);
 	mig_device_reset(subject->device);
-	self->random = mig_seed();
+	self->random = mig_random_start();
 	self->deadline = mig_deadline_ms();
 }
 
@@ -217,7 +217,7 @@ static bool is_over(struct racer *racer)
 
 enum { MOMENTS = 32 };
 
-static void shuffle(u32 moments[MOMENTS], u64 *random)
+static void shuffle(u32 moments[MOMENTS], struct mig_random *random)
 {
 	for (u32 i = 0; i < MOMENTS; i++) {
 		u32 other = mig_random_below(random, i + 1);
@@ -308,7 +308,7 @@ TEST_F_TIMEOUT(ending, in_a_resume, HOUR)
 FIXTURE(killed) {
 	struct mig_subject subject;
 	struct mig_stream stream;
-	u64 random;
+	struct mig_random random;
 };
 
 FIXTURE_SETUP(killed)
@@ -319,7 +319,7 @@ FIXTURE_SETUP(killed)
 	MIG_NEED_WORKLOAD(self->subject.device, fault_arm);
 	self->stream = mig_save(self->subject.device, self->subject.device->flags & VFIO_MIGRATION_PRE_COPY);
 	mig_subject_close(&self->subject);
-	self->random = mig_seed();
+	self->random = mig_random_start();
 }
 
 FIXTURE_TEARDOWN(killed)

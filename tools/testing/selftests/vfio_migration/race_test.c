@@ -161,7 +161,7 @@ TEST_F_TIMEOUT(race, readers_in_precopy, HOUR)
 struct writer {
 	int fd;
 	const struct mig_stream *stream;
-	u64 random;
+	struct mig_random random;
 	bool begins;
 	pthread_t thread;
 };
@@ -190,7 +190,7 @@ TEST_F_TIMEOUT(race, writers, HOUR)
 {
 	double deadline = mig_deadline_ms();
 	struct mig_stream stream;
-	u64 random = mig_seed();
+	struct mig_random random = mig_random_start();
 	int rounds = 0;
 
 	mig_fill(self->device, 31);
@@ -208,7 +208,7 @@ TEST_F_TIMEOUT(race, writers, HOUR)
 			writers[i] = (struct writer){
 				.fd = fd,
 				.stream = &stream,
-				.random = mig_random(&random),
+				.random.state = mig_random(&random),
 				.begins = rounds % 2 == 0 && i % 2,
 			};
 			start(&writers[i].thread, write_anything, &writers[i]);
@@ -232,7 +232,7 @@ struct anybody {
 	struct mig_device *device;
 	int *slots;
 	double deadline;
-	u64 random;
+	struct mig_random random;
 	u64 calls;
 	pthread_t thread;
 };
@@ -303,7 +303,7 @@ TEST_F_TIMEOUT(race, anything, HOUR)
 	int slots[SLOTS] = { -1, -1, -1 };
 	struct anybody anybodies[ANYBODIES];
 	double deadline = mig_deadline_ms();
-	u64 random = mig_seed();
+	struct mig_random random = mig_random_start();
 	u64 calls = 0;
 
 	for (int i = 0; i < ANYBODIES; i++) {
@@ -311,7 +311,7 @@ TEST_F_TIMEOUT(race, anything, HOUR)
 			.device = self->device,
 			.slots = slots,
 			.deadline = deadline,
-			.random = mig_random(&random),
+			.random.state = mig_random(&random),
 		};
 		start(&anybodies[i].thread, do_anything, &anybodies[i]);
 	}

@@ -42,7 +42,7 @@ const char *mig_mover_open(struct mig_mover *mover, enum mig_way way, int fd, bo
 		add_flag(fd, O_NONBLOCK);
 		break;
 	case MIG_WAY_RANDOM:
-		mover->random = mig_seed();
+		mover->random = mig_random_start();
 		break;
 	default:
 		break;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Random choices that come again: a small generator (splitmix64) and the seed of a run. */
+/* Numbers that look random and come again: splitmix64. */
 #ifndef LIBMIGRATION_RANDOM_H
 #define LIBMIGRATION_RANDOM_H
 
@@ -8,29 +8,34 @@
 
 #include <linux/types.h>
 
-static inline u64 mig_random(u64 *state)
-{
-	u64 x = *state += 0x9e3779b97f4a7c15ULL;
+struct mig_random {
+	u64 state;
+};
 
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-	return x ^ (x >> 31);
+/* From $VFIO_MIGRATION_SEED, or always the same; prints it, so that a failure can be repeated. */
+static inline struct mig_random mig_random_start(void)
+{
+	const char *text = getenv("VFIO_MIGRATION_SEED");
+	struct mig_random random = { .state = text ? strtoull(text, NULL, 0) : 1 };
+
+	printf("# VFIO_MIGRATION_SEED=%llu\n", (unsigned long long)random.state);
+	fflush(stdout);
+	return random;
 }
 
-/* 0 to @limit - 1 */
-static inline u64 mig_random_below(u64 *state, u64 limit)
+static inline u64 mig_random(struct mig_random *random)
 {
-	return mig_random(state) % limit;
+	u64 z = random->state += 0x9e3779b97f4a7c15ull;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+	return z ^ (z >> 31);
 }
 
-/* $VFIO_MIGRATION_SEED, or always the same; says which. */
-static inline u64 mig_seed(void)
+/* From 0 to @bound - 1. */
+static inline u64 mig_random_below(struct mig_random *random, u64 bound)
 {
-	const char *chosen = getenv("VFIO_MIGRATION_SEED");
-	u64 seed = chosen ? strtoull(chosen, NULL, 0) : 20;
-
-	printf("# VFIO_MIGRATION_SEED=%llu\n", (unsigned long long)seed);
-	return seed;
+	return mig_random(random) % bound;
 }
 
 #endif /* LIBMIGRATION_RANDOM_H */

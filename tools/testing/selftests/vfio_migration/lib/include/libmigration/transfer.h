@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include <libmigration/random.h>
 #include <libmigration/stream.h>
 #include <libmigration/uring.h>
 
@@ -46,7 +47,7 @@ struct mig_mover {
 	size_t whole;
 	u64 calls;
 	u64 again;
-	u64 random;
+	struct mig_random random;
 	int pipe[2];
 	struct mig_uring ring;
 };
