@@ -116,6 +116,13 @@ static u64 connectx_dma_count(struct mig_device *device)
 	return wl_read(of(device)->workload, WL_DMA_COUNT);
 }
 
+static u64 connectx_window(struct mig_device *device, u32 *bar, u64 *offset)
+{
+	*bar = 2;
+	*offset = BAR2_WINDOW;
+	return BAR2_WINDOW_SIZE;
+}
+
 static void connectx_interrupt(struct mig_device *device, u32 vector, u64 rate)
 {
 	struct bar2 b = of(device)->workload;
@@ -173,6 +180,7 @@ static const struct workload connectx_workload = {
 	.scratch = connectx_scratch,
 	.dma = connectx_dma,
 	.dma_count = connectx_dma_count,
+	.window = connectx_window,
 	.interrupt = connectx_interrupt,
 	.interrupts = connectx_interrupts,
 	.fault_arm = connectx_fault_arm,

@@ -61,8 +61,6 @@ FIXTURE_TEARDOWN(state)
 	mig_bench_close(&self->bench);
 }
 
-#define HAS(_device, _operation) ((_device)->workload && (_device)->workload->_operation)
-
 /* Whether the device changes its state, if it has a workload that would tell. */
 static bool changes(struct mig_device *device)
 {
@@ -104,12 +102,14 @@ static bool session_goes_on(int data_fd, u32 state)
 	struct vfio_precopy_info info;
 	char byte;
 
-	return state == VFIO_DEVICE_STATE_STOP_COPY ? read(data_fd, &byte, 1) >= 0 : !__mig_precopy_info(data_fd, &info);
+	if (state == VFIO_DEVICE_STATE_STOP_COPY)
+		return read(data_fd, &byte, 1) >= 0;
+	return !__mig_precopy_info(data_fd, &info);
 }
 
 static void begin_churn(struct mig_device *device)
 {
-	if (HAS(device, churn))
+	if (MIG_HAS(device, churn))
 		device->workload->churn(device, CHURN);
 }
 
@@ -138,16 +138,17 @@ static void back_to_running(struct mig_device *device, int data_fd, const struct
 static const char *wrong(struct mig_device *device, u32 from, u32 to, int old, int new)
 {
 	bool opens = mig_path_opens(device->flags, from, to);
+	bool came = new >= 0;
 
 	if (mig_state_get(device) != to)
 		return "GET tells another state";
-	if (opens != (new >= 0))
+	if (opens != came)
 		return opens ? "no data FD came" : "a data FD came";
 	if (mig_state_saves(from) && mig_state_saves(to) && !session_goes_on(old, to))
 		return "the session does not go on";
 	if (mig_state_saves(from) && !mig_state_saves(to) && !session_is_over(old))
 		return "the session that was left still streams";
-	if (!HAS(device, changes))
+	if (!MIG_HAS(device, changes))
 		return NULL;
 	if (is_running(to) && !changes(device))
 		return "the device does not run";
@@ -164,7 +165,7 @@ struct way {
 };
 
 /* One after the other; only the last may give an FD. */
-static const char *walk(struct mig_device *device, u32 from, const struct way *way, int *data_fd)
+static const char *walk(struct mig_device *device, const struct way *way, int *data_fd)
 {
 	int ret;
 
@@ -203,7 +204,7 @@ static int all_transitions(struct mig_device *device, const struct mig_stream *s
 		pairs++;
 		begin_churn(device);
 		old = enter(device, from, stream);
-		why = walk(device, from, &way, &new) ?: wrong(device, from, to, old, new);
+		why = walk(device, &way, &new) ?: wrong(device, from, to, old, new);
 		if (why) {
 			failures++;
 			ksft_print_msg("%s to %s: %s\n", mig_state_name(from), mig_state_name(to), why);
@@ -263,7 +264,10 @@ TEST_F_TIMEOUT(state, single_arcs, 100)
 	EXPECT_EQ(0, all_transitions(self->device, &self->stream, true));
 }
 
-/* Items: 17 23. vfio.h: "FSM arcs" lead from one state to another: to the one that it is in there is none to take. */
+/*
+ * Items: 17 23. vfio.h: "FSM arcs" lead from one state to another: to the one
+ * that the device is in there is none to take.
+ */
 TEST_F(state, same_state_is_nothing)
 {
 	self->stream = churning_stream(self->device);
@@ -441,7 +445,7 @@ static bool bring_into_error(struct mig_device *device)
 		if (refuse(device, noise, sizeof(noise)))
 			return true;
 	}
-	for (u32 to = 1; HAS(device, fault_arm) && to < MIG_STATES; to++) {
+	for (u32 to = 1; MIG_HAS(device, fault_arm) && to < MIG_STATES; to++) {
 		if (!mig_state_supported(device->flags, to))
 			continue;
 		for (u32 nth = 1; nth < 6; nth++) {
@@ -600,7 +604,10 @@ TEST_F(state, argument_is_read_only)
 	mig_assert_usable(self->device);
 }
 
-/* Items: 19 23. vfio.h: "The user is responsible to close this FD": whether that was done does not matter to the FSM. */
+/*
+ * Items: 19 23. vfio.h: "The user is responsible to close this FD": whether
+ * that was done does not matter to the state machine.
+ */
 TEST_F(state, without_the_data_fd)
 {
 	for (u32 state = 1; state < MIG_STATES; state++) {

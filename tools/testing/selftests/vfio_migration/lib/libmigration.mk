@@ -4,6 +4,7 @@ LIBMIGRATION_SRCDIR := $(dir $(lastword $(MAKEFILE_LIST)))
 
 LIBMIGRATION_C := binding.c
 LIBMIGRATION_C += device.c
+LIBMIGRATION_C += dma.c
 LIBMIGRATION_C += dma_logging.c
 LIBMIGRATION_C += ending.c
 LIBMIGRATION_C += feature.c

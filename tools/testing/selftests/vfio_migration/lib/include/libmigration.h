@@ -13,6 +13,7 @@
 
 #include <libmigration/binding.h>
 #include <libmigration/device.h>
+#include <libmigration/dma.h>
 #include <libmigration/dma_logging.h>
 #include <libmigration/ending.h>
 #include <libmigration/feature.h>

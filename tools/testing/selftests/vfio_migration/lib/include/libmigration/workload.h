@@ -48,6 +48,7 @@ extern const char *const workload_fault_names[WORKLOAD_FAULTS];
  * @dma: writes a count of 64 bits to (count * stride) % len behind @iova, from
  *	now on, @rate times a second; 0 ends it
  * @dma_count: such writes so far; part of the state
+ * @window: where in a BAR peers may write without harm; returns its length
  * @interrupt: raises an MSI-X vector @rate times a second; 0 ends it
  * @interrupts: those raised so far; part of the state
  * @fault_arm: the @nth firmware command from now on, of those that this
@@ -69,6 +70,7 @@ struct workload {
 	void *(*scratch)(struct mig_device *device);
 	void (*dma)(struct mig_device *device, u64 iova, u64 len, u64 stride, u64 rate);
 	u64 (*dma_count)(struct mig_device *device);
+	u64 (*window)(struct mig_device *device, u32 *bar, u64 *offset);
 	void (*interrupt)(struct mig_device *device, u32 vector, u64 rate);
 	u64 (*interrupts)(struct mig_device *device);
 	void (*fault_arm)(struct mig_device *device, enum workload_fault fault, u32 nth, u32 times);
@@ -82,6 +84,13 @@ struct workload {
 
 /* The first whose probe says yes, or NULL. */
 const struct workload *workload_find(struct mig_device *device);
+
+/* Whether the device has a workload that has this operation. */
+#define MIG_HAS(_device, _operation) ({						\
+	const struct workload *__workload = (_device)->workload;		\
+										\
+	__workload && __workload->_operation;					\
+})
 
 /* Shorthands that do nothing, or return 0, without a workload. */
 void mig_fill(struct mig_device *device, u64 seed);

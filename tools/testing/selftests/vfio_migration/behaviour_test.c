@@ -1,0 +1,806 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a device does in each state, and that a migration changes nothing about
+ * it: its state, its DMA, its interrupts. With a workload all of that is
+ * looked at; without, what can be seen through the VFIO interface alone.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <linux/sizes.h>
+
+#include <libmigration.h>
+
+#include "kselftest_harness.h"
+
+/* What the device does a second. */
+#define CHURN 2000
+#define WRITES 2000
+#define INTERRUPTS 500
+/* Where it writes: a count to each of so many places. */
+#define BUFFER SZ_64K
+#define STRIDE 64UL
+#define PLACES (BUFFER / STRIDE)
+#define VECTOR 1
+/* How long a device that must be quiet is watched; it would do a hundred things in this time. */
+#define QUIET_US 50000
+/* An interrupt that was raised before the device stopped may still be on its way through the host. */
+#define IN_FLIGHT_US 2000
+
+MIG_FIXTURE(behaviour, VFIO_MIGRATION_STOP_COPY)
+
+/* What can be seen of a device from outside. */
+struct view {
+	u64 changes;
+	u64 writes;
+	u64 interrupts;
+	u64 events;
+	u64 sum;
+	u64 memory[PLACES];
+};
+
+struct work {
+	struct mig_device *device;
+	struct dma_region region;
+	u64 events;
+	bool vectors;
+};
+
+/* The vectors up to the one that the workload uses, each with an eventfd. */
+static void enable_vectors(struct work *work)
+{
+	struct vfio_pci_device *vfio = work->device->vfio;
+
+	if (vfio->msix_info.count <= VECTOR || !MIG_HAS(work->device, interrupt))
+		return;
+	if (work->vectors) {
+		vfio_pci_msix_reenable(vfio, 0, VECTOR + 1);
+		return;
+	}
+	vfio_pci_msix_enable(vfio, 0, VECTOR + 1);
+	for (int i = 0; i <= VECTOR; i++)
+		fcntl_set_nonblock(vfio->msi_eventfds[i]);
+	work->vectors = true;
+}
+
+static u64 events(struct work *work)
+{
+	u64 count;
+
+	if (work->vectors && read(work->device->vfio->msi_eventfds[VECTOR], &count, sizeof(count)) == sizeof(count))
+		work->events += count;
+	return work->events;
+}
+
+static void begin_work(struct work *work, struct mig_device *device)
+{
+	*work = (struct work) { .device = device };
+	mig_dma_map(device, &work->region, BUFFER);
+	enable_vectors(work);
+	mig_fill(device, 7);
+	if (MIG_HAS(device, churn))
+		device->workload->churn(device, CHURN);
+	if (MIG_HAS(device, dma))
+		device->workload->dma(device, work->region.iova, BUFFER, STRIDE, WRITES);
+	if (work->vectors)
+		device->workload->interrupt(device, VECTOR, INTERRUPTS);
+}
+
+/* The same memory and vectors on the device that a stream is loaded into. */
+static void follow_work(struct work *to, const struct work *from, struct mig_device *device)
+{
+	if (device == from->device) {
+		*to = *from;
+	} else {
+		*to = (struct work) { .device = device };
+		mig_dma_map_too(device, &to->region, &from->region);
+	}
+	enable_vectors(to);
+}
+
+static u64 place(const struct work *work, u64 number)
+{
+	return *(volatile u64 *)(work->region.vaddr + number * STRIDE);
+}
+
+static void look(struct work *work, struct view *view)
+{
+	const struct workload *workload = work->device->workload;
+
+	memset(view, 0, sizeof(*view));
+	if (MIG_HAS(work->device, changes))
+		view->changes = workload->changes(work->device);
+	if (MIG_HAS(work->device, dma_count))
+		view->writes = workload->dma_count(work->device);
+	if (MIG_HAS(work->device, interrupts))
+		view->interrupts = workload->interrupts(work->device);
+	view->events = events(work);
+	for (u64 i = 0; i < PLACES; i++)
+		view->memory[i] = place(work, i);
+}
+
+/* Nothing that the device does goes on, and its state stays. */
+static void expect_quiet(struct __test_metadata *_metadata, struct work *work, const char *where)
+{
+	static struct view before, after;
+
+	usleep(IN_FLIGHT_US);
+	look(work, &before);
+	before.sum = mig_sum(work->device);
+	usleep(QUIET_US);
+	look(work, &after);
+	after.sum = mig_sum(work->device);
+	EXPECT_EQ(before.changes, after.changes) {
+		TH_LOG("changes of the state in %s", where);
+	}
+	EXPECT_EQ(before.writes, after.writes) {
+		TH_LOG("DMA in %s", where);
+	}
+	EXPECT_EQ(before.interrupts, after.interrupts) {
+		TH_LOG("interrupts counted in %s", where);
+	}
+	EXPECT_EQ(before.events, after.events) {
+		TH_LOG("interrupts in %s", where);
+	}
+	EXPECT_EQ(before.sum, after.sum) {
+		TH_LOG("the state in %s", where);
+	}
+	EXPECT_EQ(0, memcmp(before.memory, after.memory, sizeof(before.memory))) {
+		TH_LOG("the memory changed in %s", where);
+	}
+}
+
+/* All of it goes on. */
+static void expect_busy(struct __test_metadata *_metadata, struct work *work, const char *where)
+{
+	const struct workload *workload = work->device->workload;
+	static struct view before;
+
+	look(work, &before);
+	if (MIG_HAS(work->device, changes)) {
+		EXPECT_TRUE(mig_wait_until(workload->changes(work->device) > before.changes, MIG_PATIENCE_MS)) {
+			TH_LOG("the state does not change in %s", where);
+		}
+	}
+	if (MIG_HAS(work->device, dma_count)) {
+		EXPECT_TRUE(mig_wait_until(workload->dma_count(work->device) > before.writes, MIG_PATIENCE_MS)) {
+			TH_LOG("no DMA in %s", where);
+		}
+		EXPECT_TRUE(mig_wait_until(place(work, before.writes % PLACES) != before.memory[before.writes % PLACES],
+					   MIG_PATIENCE_MS)) {
+			TH_LOG("the memory does not change in %s", where);
+		}
+	}
+	if (work->vectors) {
+		EXPECT_TRUE(mig_wait_until(events(work) > before.events, MIG_PATIENCE_MS)) {
+			TH_LOG("no interrupts in %s", where);
+		}
+	}
+}
+
+/*
+ * In a stopped device's memory: of the writes that it counts each is where it
+ * belongs, and there is none that it does not count.
+ */
+static void expect_exact(struct __test_metadata *_metadata, struct work *work)
+{
+	u64 writes, last;
+
+	if (!MIG_HAS(work->device, dma_count))
+		return;
+	writes = work->device->workload->dma_count(work->device);
+	for (u64 i = 0; i < PLACES; i++) {
+		/* The n-th write, counted from 0, writes n + 1 to place n % PLACES. */
+		last = i < writes ? i + (writes - 1 - i) / PLACES * PLACES + 1 : 0;
+		EXPECT_EQ(last, place(work, i)) {
+			TH_LOG("place %lu after %lu writes", i, writes);
+			return;
+		}
+	}
+}
+
+/*
+ * Items: 36. vfio.h on STOP: "The device must not generate interrupts, DMA, or
+ * any other change to external state. It must not change its internal state";
+ * "in the STOP_COPY state the device has the same behavior as STOP".
+ */
+TEST_F(behaviour, stopped_is_quiet)
+{
+	const u32 states[] = { VFIO_DEVICE_STATE_STOP, VFIO_DEVICE_STATE_STOP_COPY };
+	struct work work;
+
+	MIG_NEED_WORKLOAD(self->device, sum);
+	begin_work(&work, self->device);
+	for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
+		expect_busy(_metadata, &work, "RUNNING");
+		close(mig_state_enter(self->device, states[i]));
+		expect_exact(_metadata, &work);
+		expect_quiet(_metadata, &work, mig_state_name(states[i]));
+		mig_state_set(self->device, VFIO_DEVICE_STATE_RUNNING);
+	}
+	expect_busy(_metadata, &work, "RUNNING again");
+	if (!(self->device->flags & VFIO_MIGRATION_PRE_COPY))
+		return;
+	close(mig_state_enter(self->device, VFIO_DEVICE_STATE_PRE_COPY));
+	mig_state_set(self->device, VFIO_DEVICE_STATE_STOP_COPY);
+	expect_exact(_metadata, &work);
+	expect_quiet(_metadata, &work, "STOP_COPY after PRE_COPY");
+}
+
+/* Items: 36. vfio.h: "RESUMING - The device is stopped and is loading a new internal state". */
+TEST_F(behaviour, resuming_is_quiet)
+{
+	static struct view before, after;
+	struct work work;
+
+	MIG_NEED_WORKLOAD(self->device, dma);
+	begin_work(&work, self->device);
+	expect_busy(_metadata, &work, "RUNNING");
+	close(mig_state_enter(self->device, VFIO_DEVICE_STATE_RESUMING));
+	usleep(IN_FLIGHT_US);
+	look(&work, &before);
+	usleep(QUIET_US);
+	look(&work, &after);
+	EXPECT_EQ(before.events, after.events);
+	EXPECT_EQ(0, memcmp(before.memory, after.memory, sizeof(before.memory)));
+	mig_device_reset(self->device);
+}
+
+static bool is_stopped(u32 state)
+{
+	return state == VFIO_DEVICE_STATE_STOP || state == VFIO_DEVICE_STATE_STOP_COPY ||
+	       state == VFIO_DEVICE_STATE_RESUMING;
+}
+
+/*
+ * Items: 37. vfio.h: "When stopped the device and kernel migration driver must
+ * accept and respond to interaction to support external subsystems in the STOP
+ * state, for example PCI MSI-X and PCI config space".
+ */
+TEST_F(behaviour, stopped_answers)
+{
+	struct vfio_pci_device *vfio = self->device->vfio;
+	u16 vendor = vfio_pci_config_readw(vfio, PCI_VENDOR_ID);
+	u64 count;
+
+	for (u32 state = 1; state < MIG_STATES; state++) {
+		if (!mig_state_supported(self->device->flags, state) || !is_stopped(state))
+			continue;
+		close(mig_state_enter(self->device, state));
+		EXPECT_EQ(vendor, vfio_pci_config_readw(vfio, PCI_VENDOR_ID));
+		vfio_pci_cmd_clear(vfio, PCI_COMMAND_MASTER);
+		if (mig_device_is_pci(self->device->name))
+			EXPECT_EQ(0, vfio_pci_config_readw(vfio, PCI_COMMAND) & PCI_COMMAND_MASTER);
+		vfio_pci_cmd_set(vfio, PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY);
+		if (mig_device_is_pci(self->device->name))
+			EXPECT_EQ(PCI_COMMAND_MASTER, vfio_pci_config_readw(vfio, PCI_COMMAND) & PCI_COMMAND_MASTER);
+		if (vfio->msix_info.count) {
+			vfio_pci_msix_enable(vfio, 0, 1);
+			fcntl_set_nonblock(vfio->msi_eventfds[0]);
+			vfio_pci_irq_trigger(vfio, VFIO_PCI_MSIX_IRQ_INDEX, 0);
+			EXPECT_EQ(sizeof(count), read(vfio->msi_eventfds[0], &count, sizeof(count)));
+			vfio_pci_msix_disable(vfio);
+		}
+		EXPECT_EQ(state, mig_state_get(self->device));
+		mig_device_reset(self->device);
+	}
+	mig_assert_usable(self->device);
+}
+
+/* Reads a word of each page of each BAR that can be mapped. */
+static void touch_bars(struct vfio_pci_device *vfio)
+{
+	for (int bar = 0; bar < PCI_STD_NUM_BARS; bar++)
+		for (u64 at = 0; vfio->bars[bar].vaddr && at < vfio->bars[bar].info.size; at += SZ_4K)
+			(void)*(volatile u32 *)(vfio->bars[bar].vaddr + at);
+}
+
+/*
+ * Items: 38. vfio.h: "Failure by the user to restrict device access while in
+ * STOP must not result in error conditions outside the user context".
+ */
+TEST_F(behaviour, touched_while_stopped)
+{
+	struct work work;
+
+	for (u32 state = 1; state < MIG_STATES; state++) {
+		if (!mig_state_supported(self->device->flags, state) || !is_stopped(state))
+			continue;
+		close(mig_state_enter(self->device, state));
+		touch_bars(self->device->vfio);
+		EXPECT_EQ(state, mig_state_get(self->device));
+		mig_device_reset(self->device);
+	}
+	if (MIG_HAS(self->device, dma)) {
+		/* To be told to work does not make a stopped device work. */
+		work = (struct work) { .device = self->device };
+		mig_dma_map(self->device, &work.region, BUFFER);
+		mig_state_set(self->device, VFIO_DEVICE_STATE_STOP);
+		self->device->workload->dma(self->device, work.region.iova, BUFFER, STRIDE, WRITES);
+		if (MIG_HAS(self->device, churn))
+			self->device->workload->churn(self->device, CHURN);
+		expect_quiet(_metadata, &work, "STOP, where it was told to work");
+	}
+	mig_device_reset(self->device);
+	mig_assert_usable(self->device);
+}
+
+/*
+ * Items: 40. vfio.h: "PRE_COPY - The device is running normally but tracking
+ * internal state changes".
+ */
+TEST_F(behaviour, pre_copy_runs)
+{
+	struct mig_stream stream = { };
+	struct work work;
+	int data_fd;
+
+	MIG_NEED(self->device, MIG_PRE_COPY);
+	MIG_NEED_WORKLOAD(self->device, dma);
+	begin_work(&work, self->device);
+	data_fd = mig_state_enter(self->device, VFIO_DEVICE_STATE_PRE_COPY);
+	expect_busy(_metadata, &work, "PRE_COPY, before a read");
+	ASSERT_LE(0, __mig_read(data_fd, &stream, 4096));
+	expect_busy(_metadata, &work, "PRE_COPY, after all reads");
+	touch_bars(self->device->vfio);
+	EXPECT_EQ(VFIO_DEVICE_STATE_PRE_COPY, mig_state_get(self->device));
+	mig_state_set(self->device, VFIO_DEVICE_STATE_RUNNING);
+	expect_busy(_metadata, &work, "RUNNING after PRE_COPY");
+	mig_state_set(self->device, VFIO_DEVICE_STATE_STOP);
+	expect_exact(_metadata, &work);
+	close(data_fd);
+	mig_stream_free(&stream);
+}
+
+/*
+ * Items: 39. vfio.h: "must complete any such outstanding operations prior to
+ * completing the FSM arc into a P2P state"; what is not peer-to-peer may go on.
+ */
+TEST_F(behaviour, p2p_loses_no_dma)
+{
+	const u32 states[] = { VFIO_DEVICE_STATE_RUNNING_P2P, VFIO_DEVICE_STATE_PRE_COPY_P2P };
+	struct work work;
+
+	MIG_NEED(self->device, MIG_P2P);
+	MIG_NEED_WORKLOAD(self->device, dma);
+	begin_work(&work, self->device);
+	for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
+		if (!mig_state_supported(self->device->flags, states[i]))
+			continue;
+		expect_busy(_metadata, &work, "RUNNING");
+		close(mig_state_enter(self->device, states[i]));
+		EXPECT_EQ(states[i], mig_state_get(self->device));
+		mig_state_set(self->device, VFIO_DEVICE_STATE_RUNNING);
+	}
+	expect_busy(_metadata, &work, "RUNNING after P2P states");
+	mig_state_set(self->device, VFIO_DEVICE_STATE_STOP);
+	expect_exact(_metadata, &work);
+}
+
+/* A stream that the device gave when it had @sum. */
+static void expect_loads(struct __test_metadata *_metadata, struct mig_bench *bench, struct mig_stream *stream, u64 sum)
+{
+	struct mig_device *target = mig_bench_target(bench);
+
+	EXPECT_EQ(0, __mig_load(target, stream));
+	EXPECT_EQ(sum, mig_sum(target));
+	mig_stream_free(stream);
+}
+
+/*
+ * Items: 41. vfio.h: "Moving between these states alters what is streamed in
+ * session, but does not terminate or otherwise affect the associated fd".
+ */
+TEST_F(behaviour, saving_group_keeps_the_fd)
+{
+	const u32 moves[] = {
+		VFIO_DEVICE_STATE_PRE_COPY_P2P, VFIO_DEVICE_STATE_PRE_COPY,
+		VFIO_DEVICE_STATE_PRE_COPY_P2P, VFIO_DEVICE_STATE_PRE_COPY,
+		VFIO_DEVICE_STATE_PRE_COPY_P2P, VFIO_DEVICE_STATE_STOP_COPY,
+	};
+	struct mig_stream stream = { };
+	struct vfio_precopy_info info;
+	int data_fd;
+	u64 sum;
+
+	MIG_NEED(self->device, MIG_PRE_COPY);
+	mig_fill(self->device, 9);
+	data_fd = mig_state_enter(self->device, VFIO_DEVICE_STATE_PRE_COPY);
+	for (size_t i = 0; i < ARRAY_SIZE(moves); i++) {
+		u8 piece[4099];
+		ssize_t got;
+
+		if (!mig_state_supported(self->device->flags, moves[i]))
+			continue;
+		/* In the middle of an image, and at its end. */
+		got = read(data_fd, piece, sizeof(piece));
+		ASSERT_TRUE(got > 0 || (got < 0 && errno == ENOMSG));
+		mig_stream_append(&stream, piece, got > 0 ? got : 0);
+		if (i == 2)
+			mig_read_precopy(data_fd, &stream);
+		if (mig_state_get(self->device) == VFIO_DEVICE_STATE_PRE_COPY)
+			mig_change(self->device, 5);
+		mig_state_set(self->device, moves[i]);
+		if (moves[i] != VFIO_DEVICE_STATE_STOP_COPY)
+			EXPECT_EQ(0, __mig_precopy_info(data_fd, &info));
+	}
+	mig_read_all(data_fd, &stream);
+	sum = mig_sum(self->device);
+	mig_state_set(self->device, VFIO_DEVICE_STATE_STOP);
+	close(data_fd);
+	expect_loads(_metadata, &self->bench, &stream, sum);
+}
+
+/* A session that is over: reads end or fail, nothing else is left to do with it, and poll() does not wait. */
+static void expect_over(struct __test_metadata *_metadata, int data_fd, bool saves, const char *how)
+{
+	struct pollfd poll_fd = { .fd = data_fd, .events = saves ? POLLIN : POLLOUT };
+	struct vfio_precopy_info info;
+	char byte = 0;
+	ssize_t got;
+
+	for (int i = 0; i < 2; i++) {
+		if (saves) {
+			got = read(data_fd, &byte, 1);
+			EXPECT_TRUE(!got || (got < 0 && errno != ENOMSG && errno != EAGAIN)) {
+				TH_LOG("%s: read() gives %zd, errno %d", how, got, errno);
+			}
+		} else {
+			EXPECT_EQ(-1, write(data_fd, &byte, 1)) {
+				TH_LOG("%s", how);
+			}
+		}
+		EXPECT_GT(0, __mig_precopy_info(data_fd, &info)) {
+			TH_LOG("%s", how);
+		}
+		EXPECT_EQ(1, poll(&poll_fd, 1, MIG_PATIENCE_MS)) {
+			TH_LOG("%s: poll() waits", how);
+		}
+	}
+}
+
+/*
+ * Items: 42 43. vfio.h: the arcs that "terminate a data transfer session";
+ * struct vfio_migration_ops: "FD reaches end of stream or error whenever the
+ * migration FSM leaves a data transfer state".
+ */
+TEST_F(behaviour, sessions_end)
+{
+	static const struct {
+		u32 from;
+		u32 to;
+	} arcs[] = {
+		{ VFIO_DEVICE_STATE_STOP_COPY, VFIO_DEVICE_STATE_STOP },
+		{ VFIO_DEVICE_STATE_PRE_COPY, VFIO_DEVICE_STATE_RUNNING },
+		{ VFIO_DEVICE_STATE_PRE_COPY_P2P, VFIO_DEVICE_STATE_RUNNING_P2P },
+		{ VFIO_DEVICE_STATE_RESUMING, VFIO_DEVICE_STATE_STOP },
+	};
+	struct mig_stream stream = mig_save(self->device, false);
+
+	mig_state_set(self->device, VFIO_DEVICE_STATE_RUNNING);
+	for (size_t i = 0; i < ARRAY_SIZE(arcs); i++) {
+		bool saves = mig_state_saves(arcs[i].from);
+		int data_fd, next;
+
+		if (!mig_state_supported(self->device->flags, arcs[i].from))
+			continue;
+		data_fd = mig_state_enter(self->device, arcs[i].from);
+		if (!saves)
+			ASSERT_EQ(0, __mig_write(data_fd, stream.data, stream.len));
+		mig_state_set(self->device, arcs[i].to);
+		expect_over(_metadata, data_fd, saves, mig_state_name(arcs[i].from));
+
+		/* A session that follows does not give life to one that is over. */
+		mig_state_set(self->device, VFIO_DEVICE_STATE_RUNNING);
+		next = mig_state_enter(self->device, arcs[i].from);
+		expect_over(_metadata, data_fd, saves, "a session of before");
+		close(data_fd);
+		mig_device_reset(self->device);
+		expect_over(_metadata, next, saves, "after a reset");
+		close(next);
+	}
+	mig_stream_free(&stream);
+}
+
+/*
+ * Items: 44. vfio.h: "The STOP_COPY arc will terminate a data transfer
+ * session": that asks for nobody to have read it.
+ */
+TEST_F(behaviour, stop_copy_not_drained)
+{
+	char some[1000];
+	int data_fd;
+	u64 sum;
+
+	mig_fill(self->device, 13);
+	sum = mig_sum(self->device);
+	for (int reads = 0; reads < 3; reads++) {
+		data_fd = mig_state_enter(self->device, VFIO_DEVICE_STATE_STOP_COPY);
+		for (int i = 0; i < reads; i++)
+			EXPECT_LE(0, read(data_fd, some, sizeof(some)));
+		EXPECT_EQ(0, __mig_state_set(self->device, VFIO_DEVICE_STATE_STOP, NULL));
+		EXPECT_EQ(VFIO_DEVICE_STATE_STOP, mig_state_get(self->device));
+		EXPECT_EQ(0, __mig_state_set(self->device, VFIO_DEVICE_STATE_RUNNING, NULL));
+		EXPECT_EQ(sum, mig_sum(self->device));
+		close(data_fd);
+	}
+	mig_assert_usable(self->device);
+}
+
+/*
+ * Items: 45. Faults: 13. vfio.h: "If the user provided data is found to be
+ * incomplete, inconsistent, or otherwise invalid, the migration driver must
+ * fail the SET_STATE ioctl".
+ */
+TEST_F(behaviour, incomplete_stream)
+{
+	struct mig_device *target;
+	struct mig_stream stream;
+	u64 sum;
+
+	mig_fill(self->device, 15);
+	sum = mig_sum(self->device);
+	stream = mig_save(self->device, false);
+	target = mig_bench_target(&self->bench);
+	for (int part = 0; part < 4; part++) {
+		const size_t lengths[] = { 0, 1, stream.len / 2, stream.len - 1 };
+		int data_fd = mig_state_enter(target, VFIO_DEVICE_STATE_RESUMING);
+
+		ASSERT_EQ(0, __mig_write(data_fd, stream.data, lengths[part]));
+		EXPECT_GT(0, __mig_state_set(target, VFIO_DEVICE_STATE_STOP, NULL)) {
+			TH_LOG("%zu of %zu bytes", lengths[part], stream.len);
+		}
+		close(data_fd);
+		mig_device_reset(target);
+	}
+	mig_load(target, &stream);
+	EXPECT_EQ(sum, mig_sum(target));
+	mig_stream_free(&stream);
+}
+
+/*
+ * Items: 46 47. vfio.h: "To abort a RESUMING session the device must be
+ * reset"; nothing of it is left in the next.
+ */
+TEST_F(behaviour, aborted_resuming)
+{
+	struct mig_stream first, second;
+	struct mig_device *target;
+	int data_fd;
+	u64 sum;
+
+	mig_fill(self->device, 17);
+	first = mig_save(self->device, false);
+	mig_state_set(self->device, VFIO_DEVICE_STATE_RUNNING);
+	mig_fill(self->device, 19);
+	sum = mig_sum(self->device);
+	second = mig_save(self->device, false);
+
+	target = mig_bench_target(&self->bench);
+	for (int part = 0; part < 4; part++) {
+		const size_t lengths[] = { 1, 17, first.len / 2, first.len };
+
+		data_fd = mig_state_enter(target, VFIO_DEVICE_STATE_RESUMING);
+		ASSERT_EQ(0, __mig_write(data_fd, first.data, lengths[part]));
+		mig_device_reset(target);
+		EXPECT_EQ(VFIO_DEVICE_STATE_RUNNING, mig_state_get(target));
+		expect_over(_metadata, data_fd, false, "aborted");
+		close(data_fd);
+	}
+	mig_load(target, &second);
+	EXPECT_EQ(sum, mig_sum(target));
+	mig_stream_free(&first);
+	mig_stream_free(&second);
+}
+
+/*
+ * Items: 48. vfio.h: "If this function fails", the user can "attempt to return
+ * to [...] RUNNING", and in PRE_COPY the device runs already: a save that failed does not
+ * keep it from going there. A driver that cannot has to say so, by ERROR.
+ */
+TEST_F(behaviour, pre_copy_ends_after_faults)
+{
+	const enum workload_fault faults[] = {
+		WORKLOAD_FAULT_FAIL, WORKLOAD_FAULT_STATE, WORKLOAD_FAULT_RESOURCES, WORKLOAD_FAULT_DMA,
+	};
+	int failed = 0;
+
+	MIG_NEED(self->device, MIG_PRE_COPY);
+	MIG_NEED_WORKLOAD(self->device, fault_arm);
+	for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
+		for (u32 nth = 1; nth <= 4; nth++) {
+			struct mig_stream stream = { };
+			struct vfio_precopy_info info;
+			int data_fd;
+
+			data_fd = mig_state_enter(self->device, VFIO_DEVICE_STATE_PRE_COPY);
+			mig_change(self->device, 3);
+			self->device->workload->fault_arm(self->device, faults[i], nth, 1);
+			for (int round = 0; round < 3; round++) {
+				failed += __mig_precopy_info(data_fd, &info) < 0;
+				failed += __mig_read(data_fd, &stream, 4096) < 0;
+				mig_change(self->device, 3);
+			}
+			self->device->workload->fault_disarm(self->device);
+			if (mig_state_get(self->device) != VFIO_DEVICE_STATE_ERROR) {
+				EXPECT_EQ(0, __mig_state_set(self->device, VFIO_DEVICE_STATE_RUNNING, NULL)) {
+					TH_LOG("a command that %s", workload_fault_names[faults[i]]);
+				}
+				EXPECT_EQ(VFIO_DEVICE_STATE_RUNNING, mig_state_get(self->device));
+				mig_change(self->device, 1);
+			}
+			if (mig_state_get(self->device) != VFIO_DEVICE_STATE_RUNNING)
+				mig_device_reset(self->device);
+			close(data_fd);
+			mig_stream_free(&stream);
+		}
+	}
+	ksft_print_msg("%d operations failed\n", failed);
+	mig_assert_usable(self->device);
+}
+
+/* As mig_save(), of a device that goes on with its work until it is stopped. */
+static struct mig_stream save_working(struct mig_device *device, bool precopy)
+{
+	struct mig_stream stream = { };
+	struct vfio_precopy_info info;
+	int data_fd, ret;
+
+	if (!precopy)
+		return mig_save(device, false);
+	data_fd = mig_state_enter(device, VFIO_DEVICE_STATE_PRE_COPY);
+	for (int round = 0; round < 3; round++) {
+		mig_precopy_info(data_fd, &info);
+		/* It may well change its state faster than that is read. */
+		for (int i = 0; i < 200; i++) {
+			u8 piece[SZ_16K];
+
+			ret = read(data_fd, piece, sizeof(piece));
+			VFIO_ASSERT_TRUE(ret > 0 || (ret < 0 && errno == ENOMSG));
+			if (ret < 0)
+				break;
+			mig_stream_append(&stream, piece, ret);
+		}
+	}
+	mig_state_set(device, VFIO_DEVICE_STATE_STOP_COPY);
+	mig_read_all(data_fd, &stream);
+	mig_state_set(device, VFIO_DEVICE_STATE_STOP);
+	close(data_fd);
+
+	return stream;
+}
+
+static void migrate(struct __test_metadata *_metadata, struct mig_bench *bench, bool precopy)
+{
+	static struct view before, after;
+	struct mig_stream stream;
+	struct mig_device *target;
+	struct work from, to;
+
+	begin_work(&from, bench->device);
+	expect_busy(_metadata, &from, "RUNNING");
+	stream = save_working(bench->device, precopy);
+	usleep(IN_FLIGHT_US);
+	look(&from, &before);
+	before.sum = mig_sum(bench->device);
+	expect_exact(_metadata, &from);
+
+	target = mig_bench_target(bench);
+	follow_work(&to, &from, target);
+	ASSERT_EQ(0, __mig_load(target, &stream));
+	expect_busy(_metadata, &to, "RUNNING on the target");
+	mig_state_set(target, VFIO_DEVICE_STATE_STOP);
+	usleep(IN_FLIGHT_US);
+	look(&to, &after);
+	EXPECT_LE(before.changes, after.changes);
+	EXPECT_LE(before.writes, after.writes);
+	EXPECT_LE(before.interrupts, after.interrupts);
+	/* The target went on where the source stopped: no write is lost, none came twice. */
+	expect_exact(_metadata, &to);
+	mig_stream_free(&stream);
+}
+
+/* Items: 19 33. vfio.h: "End of stream on the FD indicates the entire device state has been transferred". */
+TEST_F(behaviour, goes_on_after_stop_copy)
+{
+	migrate(_metadata, &self->bench, false);
+}
+
+/* Items: 40 41. The same, with images of a device that works while they are taken. */
+TEST_F(behaviour, goes_on_after_pre_copy)
+{
+	MIG_NEED(self->device, MIG_PRE_COPY);
+	migrate(_metadata, &self->bench, true);
+}
+
+/* Items: 47. A device that was there before is what the stream says, and nothing else of it is left. */
+TEST_F(behaviour, target_was_used_before)
+{
+	struct mig_stream stream;
+	struct mig_device *target;
+	u64 sum;
+
+	mig_fill(self->device, 21);
+	sum = mig_sum(self->device);
+	stream = mig_save(self->device, false);
+	target = mig_bench_target(&self->bench);
+	mig_fill(target, 23);
+	mig_change(target, 50);
+	mig_load(target, &stream);
+	EXPECT_EQ(sum, mig_sum(target));
+	mig_stream_free(&stream);
+}
+
+/* Two devices of one container, so that one can reach the other; IOMMUFD maps no BARs by their address. */
+FIXTURE(peer) {
+	struct mig_device *device;
+	struct mig_device *peer;
+	struct dma_region region;
+	u64 *window;
+};
+
+FIXTURE_SETUP(peer)
+{
+	const char *mode = MODE_VFIO_TYPE1V2_IOMMU;
+	u32 bar;
+	u64 offset, len;
+
+	MIG_NEED_DEVICES(2U);
+	if (mig_iommu_mode_missing(mig_devices_name(0), mode))
+		SKIP(return, "%s", mig_iommu_mode_missing(mig_devices_name(0), mode));
+	self->device = mig_device_open_mode(mig_devices_name(0), mode);
+	self->peer = mig_device_open_mode(mig_devices_name(1), mode);
+	MIG_NEED(self->device, MIG_P2P);
+	MIG_NEED_WORKLOAD(self->device, dma);
+	MIG_NEED_WORKLOAD(self->peer, window);
+	len = self->peer->workload->window(self->peer, &bar, &offset);
+	self->window = self->peer->vfio->bars[bar].vaddr + offset;
+	self->region = (struct dma_region) {
+		.vaddr = self->window,
+		.iova = mig_dma_free_iova(self->device, len),
+		.size = len,
+	};
+	iommu_map(self->device->iommu, &self->region);
+}
+
+FIXTURE_TEARDOWN(peer)
+{
+	mig_device_close(self->device);
+	mig_device_close(self->peer);
+}
+
+/*
+ * Items: 39. vfio.h: "The RUNNING_P2P and PRE_COPY_P2P states must prevent the
+ * device from initiating any new P2P DMA transactions".
+ */
+TEST_F(peer, p2p_starts_no_dma)
+{
+	const u32 states[] = { VFIO_DEVICE_STATE_RUNNING_P2P, VFIO_DEVICE_STATE_PRE_COPY_P2P };
+	const struct workload *workload = self->device->workload;
+	volatile u64 *window = self->window;
+	u64 before, count;
+
+	workload->dma(self->device, self->region.iova, sizeof(u64), sizeof(u64), WRITES);
+	for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
+		if (!mig_state_supported(self->device->flags, states[i]))
+			continue;
+		before = *window;
+		ASSERT_TRUE(mig_wait_until(*window != before, MIG_PATIENCE_MS));
+		close(mig_state_enter(self->device, states[i]));
+		before = *window;
+		count = workload->dma_count(self->device);
+		usleep(QUIET_US);
+		EXPECT_EQ(before, *window);
+		EXPECT_EQ(count, workload->dma_count(self->device)) {
+			TH_LOG("DMA in %s", mig_state_name(states[i]));
+		}
+		/* What was begun before is complete. */
+		EXPECT_EQ(count, before);
+		mig_state_set(self->device, VFIO_DEVICE_STATE_RUNNING);
+		ASSERT_TRUE(mig_wait_until(*window != before, MIG_PATIENCE_MS));
+	}
+}
+
+MIG_TEST_MAIN
