@@ -6,9 +6,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <unistd.h>
 
+#include <linux/compiler.h>
 #include <linux/sizes.h>
 
 #include <libmigration.h>
@@ -102,7 +102,7 @@ static void follow_work(struct work *to, const struct work *from, struct mig_dev
 
 static u64 place(const struct work *work, u64 number)
 {
-	return *(volatile u64 *)(work->region.vaddr + number * STRIDE);
+	return READ_ONCE(*(u64 *)(work->region.vaddr + number * STRIDE));
 }
 
 static void look(struct work *work, struct view *view)
@@ -294,7 +294,7 @@ static void touch_bars(struct vfio_pci_device *vfio)
 {
 	for (int bar = 0; bar < PCI_STD_NUM_BARS; bar++)
 		for (u64 at = 0; vfio->bars[bar].vaddr && at < vfio->bars[bar].info.size; at += SZ_4K)
-			(void)*(volatile u32 *)(vfio->bars[bar].vaddr + at);
+			(void)READ_ONCE(*(u32 *)(vfio->bars[bar].vaddr + at));
 }
 
 /*
@@ -433,214 +433,6 @@ TEST_F(behaviour, saving_group_keeps_the_fd)
 	expect_loads(_metadata, &self->bench, &stream, sum);
 }
 
-/* A session that is over: reads end or fail, nothing else is left to do with it, and poll() does not wait. */
-static void expect_over(struct __test_metadata *_metadata, int data_fd, bool saves, const char *how)
-{
-	struct pollfd poll_fd = { .fd = data_fd, .events = saves ? POLLIN : POLLOUT };
-	struct vfio_precopy_info info;
-	char byte = 0;
-	ssize_t got;
-
-	for (int i = 0; i < 2; i++) {
-		if (saves) {
-			got = read(data_fd, &byte, 1);
-			EXPECT_TRUE(!got || (got < 0 && errno != ENOMSG && errno != EAGAIN)) {
-				TH_LOG("%s: read() gives %zd, errno %d", how, got, errno);
-			}
-		} else {
-			EXPECT_EQ(-1, write(data_fd, &byte, 1)) {
-				TH_LOG("%s", how);
-			}
-		}
-		EXPECT_GT(0, __mig_precopy_info(data_fd, &info)) {
-			TH_LOG("%s", how);
-		}
-		EXPECT_EQ(1, poll(&poll_fd, 1, MIG_PATIENCE_MS)) {
-			TH_LOG("%s: poll() waits", how);
-		}
-	}
-}
-
-/*
- * Items: 42 43. vfio.h: the arcs that "terminate a data transfer session";
- * struct vfio_migration_ops: "FD reaches end of stream or error whenever the
- * migration FSM leaves a data transfer state".
- */
-TEST_F(behaviour, sessions_end)
-{
-	static const struct {
-		u32 from;
-		u32 to;
-	} arcs[] = {
-		{ VFIO_DEVICE_STATE_STOP_COPY, VFIO_DEVICE_STATE_STOP },
-		{ VFIO_DEVICE_STATE_PRE_COPY, VFIO_DEVICE_STATE_RUNNING },
-		{ VFIO_DEVICE_STATE_PRE_COPY_P2P, VFIO_DEVICE_STATE_RUNNING_P2P },
-		{ VFIO_DEVICE_STATE_RESUMING, VFIO_DEVICE_STATE_STOP },
-	};
-	struct mig_stream stream = mig_save(self->device, false);
-
-	mig_state_set(self->device, VFIO_DEVICE_STATE_RUNNING);
-	for (size_t i = 0; i < ARRAY_SIZE(arcs); i++) {
-		bool saves = mig_state_saves(arcs[i].from);
-		int data_fd, next;
-
-		if (!mig_state_supported(self->device->flags, arcs[i].from))
-			continue;
-		data_fd = mig_state_enter(self->device, arcs[i].from);
-		if (!saves)
-			ASSERT_EQ(0, __mig_write(data_fd, stream.data, stream.len));
-		mig_state_set(self->device, arcs[i].to);
-		expect_over(_metadata, data_fd, saves, mig_state_name(arcs[i].from));
-
-		/* A session that follows does not give life to one that is over. */
-		mig_state_set(self->device, VFIO_DEVICE_STATE_RUNNING);
-		next = mig_state_enter(self->device, arcs[i].from);
-		expect_over(_metadata, data_fd, saves, "a session of before");
-		close(data_fd);
-		mig_device_reset(self->device);
-		expect_over(_metadata, next, saves, "after a reset");
-		close(next);
-	}
-	mig_stream_free(&stream);
-}
-
-/*
- * Items: 44. vfio.h: "The STOP_COPY arc will terminate a data transfer
- * session": that asks for nobody to have read it.
- */
-TEST_F(behaviour, stop_copy_not_drained)
-{
-	char some[1000];
-	int data_fd;
-	u64 sum;
-
-	mig_fill(self->device, 13);
-	sum = mig_sum(self->device);
-	for (int reads = 0; reads < 3; reads++) {
-		data_fd = mig_state_enter(self->device, VFIO_DEVICE_STATE_STOP_COPY);
-		for (int i = 0; i < reads; i++)
-			EXPECT_LE(0, read(data_fd, some, sizeof(some)));
-		EXPECT_EQ(0, __mig_state_set(self->device, VFIO_DEVICE_STATE_STOP, NULL));
-		EXPECT_EQ(VFIO_DEVICE_STATE_STOP, mig_state_get(self->device));
-		EXPECT_EQ(0, __mig_state_set(self->device, VFIO_DEVICE_STATE_RUNNING, NULL));
-		EXPECT_EQ(sum, mig_sum(self->device));
-		close(data_fd);
-	}
-	mig_assert_usable(self->device);
-}
-
-/*
- * Items: 45. Faults: 13. vfio.h: "If the user provided data is found to be
- * incomplete, inconsistent, or otherwise invalid, the migration driver must
- * fail the SET_STATE ioctl".
- */
-TEST_F(behaviour, incomplete_stream)
-{
-	struct mig_device *target;
-	struct mig_stream stream;
-	u64 sum;
-
-	mig_fill(self->device, 15);
-	sum = mig_sum(self->device);
-	stream = mig_save(self->device, false);
-	target = mig_bench_target(&self->bench);
-	for (int part = 0; part < 4; part++) {
-		const size_t lengths[] = { 0, 1, stream.len / 2, stream.len - 1 };
-		int data_fd = mig_state_enter(target, VFIO_DEVICE_STATE_RESUMING);
-
-		ASSERT_EQ(0, __mig_write(data_fd, stream.data, lengths[part]));
-		EXPECT_GT(0, __mig_state_set(target, VFIO_DEVICE_STATE_STOP, NULL)) {
-			TH_LOG("%zu of %zu bytes", lengths[part], stream.len);
-		}
-		close(data_fd);
-		mig_device_reset(target);
-	}
-	mig_load(target, &stream);
-	EXPECT_EQ(sum, mig_sum(target));
-	mig_stream_free(&stream);
-}
-
-/*
- * Items: 46 47. vfio.h: "To abort a RESUMING session the device must be
- * reset"; nothing of it is left in the next.
- */
-TEST_F(behaviour, aborted_resuming)
-{
-	struct mig_stream first, second;
-	struct mig_device *target;
-	int data_fd;
-	u64 sum;
-
-	mig_fill(self->device, 17);
-	first = mig_save(self->device, false);
-	mig_state_set(self->device, VFIO_DEVICE_STATE_RUNNING);
-	mig_fill(self->device, 19);
-	sum = mig_sum(self->device);
-	second = mig_save(self->device, false);
-
-	target = mig_bench_target(&self->bench);
-	for (int part = 0; part < 4; part++) {
-		const size_t lengths[] = { 1, 17, first.len / 2, first.len };
-
-		data_fd = mig_state_enter(target, VFIO_DEVICE_STATE_RESUMING);
-		ASSERT_EQ(0, __mig_write(data_fd, first.data, lengths[part]));
-		mig_device_reset(target);
-		EXPECT_EQ(VFIO_DEVICE_STATE_RUNNING, mig_state_get(target));
-		expect_over(_metadata, data_fd, false, "aborted");
-		close(data_fd);
-	}
-	mig_load(target, &second);
-	EXPECT_EQ(sum, mig_sum(target));
-	mig_stream_free(&first);
-	mig_stream_free(&second);
-}
-
-/*
- * Items: 48. vfio.h: "If this function fails", the user can "attempt to return
- * to [...] RUNNING", and in PRE_COPY the device runs already: a save that failed does not
- * keep it from going there. A driver that cannot has to say so, by ERROR.
- */
-TEST_F(behaviour, pre_copy_ends_after_faults)
-{
-	const enum workload_fault faults[] = {
-		WORKLOAD_FAULT_FAIL, WORKLOAD_FAULT_STATE, WORKLOAD_FAULT_RESOURCES, WORKLOAD_FAULT_DMA,
-	};
-	int failed = 0;
-
-	MIG_NEED(self->device, MIG_PRE_COPY);
-	MIG_NEED_WORKLOAD(self->device, fault_arm);
-	for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
-		for (u32 nth = 1; nth <= 4; nth++) {
-			struct mig_stream stream = { };
-			struct vfio_precopy_info info;
-			int data_fd;
-
-			data_fd = mig_state_enter(self->device, VFIO_DEVICE_STATE_PRE_COPY);
-			mig_change(self->device, 3);
-			self->device->workload->fault_arm(self->device, faults[i], nth, 1);
-			for (int round = 0; round < 3; round++) {
-				failed += __mig_precopy_info(data_fd, &info) < 0;
-				failed += __mig_read(data_fd, &stream, 4096) < 0;
-				mig_change(self->device, 3);
-			}
-			self->device->workload->fault_disarm(self->device);
-			if (mig_state_get(self->device) != VFIO_DEVICE_STATE_ERROR) {
-				EXPECT_EQ(0, __mig_state_set(self->device, VFIO_DEVICE_STATE_RUNNING, NULL)) {
-					TH_LOG("a command that %s", workload_fault_names[faults[i]]);
-				}
-				EXPECT_EQ(VFIO_DEVICE_STATE_RUNNING, mig_state_get(self->device));
-				mig_change(self->device, 1);
-			}
-			if (mig_state_get(self->device) != VFIO_DEVICE_STATE_RUNNING)
-				mig_device_reset(self->device);
-			close(data_fd);
-			mig_stream_free(&stream);
-		}
-	}
-	ksft_print_msg("%d operations failed\n", failed);
-	mig_assert_usable(self->device);
-}
-
 /* As mig_save(), of a device that goes on with its work until it is stopped. */
 static struct mig_stream save_working(struct mig_device *device, bool precopy)
 {
@@ -713,94 +505,6 @@ TEST_F(behaviour, goes_on_after_pre_copy)
 {
 	MIG_NEED(self->device, MIG_PRE_COPY);
 	migrate(_metadata, &self->bench, true);
-}
-
-/* Items: 47. A device that was there before is what the stream says, and nothing else of it is left. */
-TEST_F(behaviour, target_was_used_before)
-{
-	struct mig_stream stream;
-	struct mig_device *target;
-	u64 sum;
-
-	mig_fill(self->device, 21);
-	sum = mig_sum(self->device);
-	stream = mig_save(self->device, false);
-	target = mig_bench_target(&self->bench);
-	mig_fill(target, 23);
-	mig_change(target, 50);
-	mig_load(target, &stream);
-	EXPECT_EQ(sum, mig_sum(target));
-	mig_stream_free(&stream);
-}
-
-/* Two devices of one container, so that one can reach the other; IOMMUFD maps no BARs by their address. */
-FIXTURE(peer) {
-	struct mig_device *device;
-	struct mig_device *peer;
-	struct dma_region region;
-	u64 *window;
-};
-
-FIXTURE_SETUP(peer)
-{
-	const char *mode = MODE_VFIO_TYPE1V2_IOMMU;
-	u32 bar;
-	u64 offset, len;
-
-	MIG_NEED_DEVICES(2U);
-	if (mig_iommu_mode_missing(mig_devices_name(0), mode))
-		SKIP(return, "%s", mig_iommu_mode_missing(mig_devices_name(0), mode));
-	self->device = mig_device_open_mode(mig_devices_name(0), mode);
-	self->peer = mig_device_open_mode(mig_devices_name(1), mode);
-	MIG_NEED(self->device, MIG_P2P);
-	MIG_NEED_WORKLOAD(self->device, dma);
-	MIG_NEED_WORKLOAD(self->peer, window);
-	len = self->peer->workload->window(self->peer, &bar, &offset);
-	self->window = self->peer->vfio->bars[bar].vaddr + offset;
-	self->region = (struct dma_region) {
-		.vaddr = self->window,
-		.iova = mig_dma_free_iova(self->device, len),
-		.size = len,
-	};
-	iommu_map(self->device->iommu, &self->region);
-}
-
-FIXTURE_TEARDOWN(peer)
-{
-	mig_device_close(self->device);
-	mig_device_close(self->peer);
-}
-
-/*
- * Items: 39. vfio.h: "The RUNNING_P2P and PRE_COPY_P2P states must prevent the
- * device from initiating any new P2P DMA transactions".
- */
-TEST_F(peer, p2p_starts_no_dma)
-{
-	const u32 states[] = { VFIO_DEVICE_STATE_RUNNING_P2P, VFIO_DEVICE_STATE_PRE_COPY_P2P };
-	const struct workload *workload = self->device->workload;
-	volatile u64 *window = self->window;
-	u64 before, count;
-
-	workload->dma(self->device, self->region.iova, sizeof(u64), sizeof(u64), WRITES);
-	for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
-		if (!mig_state_supported(self->device->flags, states[i]))
-			continue;
-		before = *window;
-		ASSERT_TRUE(mig_wait_until(*window != before, MIG_PATIENCE_MS));
-		close(mig_state_enter(self->device, states[i]));
-		before = *window;
-		count = workload->dma_count(self->device);
-		usleep(QUIET_US);
-		EXPECT_EQ(before, *window);
-		EXPECT_EQ(count, workload->dma_count(self->device)) {
-			TH_LOG("DMA in %s", mig_state_name(states[i]));
-		}
-		/* What was begun before is complete. */
-		EXPECT_EQ(count, before);
-		mig_state_set(self->device, VFIO_DEVICE_STATE_RUNNING);
-		ASSERT_TRUE(mig_wait_until(*window != before, MIG_PATIENCE_MS));
-	}
 }
 
 MIG_TEST_MAIN

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <linux/compiler.h>
 #include <linux/sizes.h>
 
 #include <libmigration.h>
@@ -88,7 +89,7 @@ static void write_pages(struct logged *log, u32 first, u32 pages, u32 step, u32 
 			 "the device does not write");
 	workload->dma(log->device, iova, pages * PAGE, step * PAGE, 0);
 	for (u32 i = 0; i < PAGES; i++)
-		log->written[i] |= *(volatile u64 *)(log->region.vaddr + i * PAGE) != 0;
+		log->written[i] |= READ_ONCE(*(u64 *)(log->region.vaddr + i * PAGE)) != 0;
 }
 
 static bool bit_of(const u64 *bitmap, u64 bit)

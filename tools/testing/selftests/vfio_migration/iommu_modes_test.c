@@ -5,6 +5,7 @@
  */
 #include <unistd.h>
 
+#include <linux/compiler.h>
 #include <linux/sizes.h>
 
 #include <libmigration.h>
@@ -56,7 +57,7 @@ FIXTURE_TEARDOWN(iommu_modes)
 
 static u64 place(const struct dma_region *region, u64 number)
 {
-	return *(volatile u64 *)(region->vaddr + number * STRIDE);
+	return READ_ONCE(*(u64 *)(region->vaddr + number * STRIDE));
 }
 
 static void expect_writing(struct __test_metadata *_metadata, struct mig_device *device)

@@ -13,6 +13,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <linux/compiler.h>
+
 #include <libmigration.h>
 
 #include "kselftest_harness.h"
@@ -124,7 +126,10 @@ static u64 events(int event_fd)
 	return read(event_fd, &count, sizeof(count)) == sizeof(count) ? count : 0;
 }
 
-/* Items: 83 84. vfio.h: "Upon VFIO_DEVICE_FEATURE_SET, disallow use of device low power states": also if they are not. */
+/*
+ * Items: 83 84. vfio.h: "Upon VFIO_DEVICE_FEATURE_SET, disallow use of device
+ * low power states as previously enabled": also if they are not.
+ */
 TEST_F(low_power, exit_is_idempotent)
 {
 	EXPECT_EQ(0, leave(self->device));
@@ -137,7 +142,10 @@ TEST_F(low_power, exit_is_idempotent)
 		mig_assert_usable(self->device);
 }
 
-/* Items: 83. vfio.h: "the host will move the device out of the low power state as necessary prior to the access". */
+/*
+ * Items: 83. vfio.h: "the host will move the device out of the low power state
+ * as necessary prior to the access".
+ */
 TEST_F(low_power, access_wakes_up)
 {
 	struct vfio_pci_device *vfio = self->device->vfio;
@@ -166,21 +174,24 @@ static void on_bus_error(int signal)
 }
 
 /* Whether the word can be read. */
-static bool readable(volatile u32 *word)
+static bool readable(u32 *word)
 {
 	struct sigaction handle = { .sa_handler = on_bus_error }, before;
 	bool ok = false;
 
 	sigaction(SIGBUS, &handle, &before);
 	if (!sigsetjmp(after_fault, 1)) {
-		(void)*word;
+		(void)READ_ONCE(*word);
 		ok = true;
 	}
 	sigaction(SIGBUS, &before, NULL);
 	return ok;
 }
 
-/* Items: 83. vfio.h: "Access to mmap'd device regions is disabled on LOW_POWER_ENTRY and may only be resumed after". */
+/*
+ * Items: 83. vfio.h: "Access to mmap'd device regions is disabled on
+ * LOW_POWER_ENTRY and may only be resumed after calling LOW_POWER_EXIT".
+ */
 TEST_F(low_power, no_mapped_access)
 {
 	void *bar = NULL;
