@@ -309,13 +309,6 @@ TEST_F(dma_logging, bad_reports)
 	EXPECT_EQ(-EOVERFLOW, __dma_logging_report(self->device, -PAGE, 2 * PAGE, PAGE, bitmap));
 	for (size_t i = 0; i < WORDS; i++)
 		EXPECT_EQ(0, bitmap[i]);
-	/* Without a bit to set, the bitmap need not be looked at. */
-	if (MIG_HAS(self->device, dma)) {
-		write_pages(&self->log, 0, PAGES, 8, 20);
-		EXPECT_GT(0, __dma_logging_report(self->device, iova, BUFFER, PAGE, NULL)) {
-			TH_LOG("bits for no bitmap");
-		}
-	}
 	stop(&self->log);
 	expect_startable(_metadata, &self->log);
 }
@@ -522,7 +515,7 @@ TEST_F(dma_logging, strange_ranges)
 		u64 page_size = cases[i].page_size;
 		int ret = __dma_logging_start(self->device, cases[i].ranges, cases[i].count, &page_size);
 
-		ksft_print_msg("%s: %s\n", cases[i].name, ret ? strerror(-ret) : "taken");
+		ksft_print_msg("%s: %s\n", cases[i].name, strerror(-ret));
 		if (!ret) {
 			report_any(&self->log);
 			stop(&self->log);

@@ -448,7 +448,7 @@ TEST_F(feature_open, running_after_close_in)
 		data_fd = mig_state_enter(self->device, state);
 		mig_device_close(self->device);
 		self->device = mig_device_open(mig_devices_name(0));
-		EXPECT_EQ(VFIO_DEVICE_STATE_RUNNING, mig_state_get(self->device)) {
+		EXPECT_EQ(VFIO_DEVICE_STATE_RUNNING, self->device->first_state) {
 			TH_LOG("after a close in %s", mig_state_name(state));
 		}
 		close(data_fd);

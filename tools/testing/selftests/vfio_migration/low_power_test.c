@@ -384,7 +384,7 @@ TEST_F(low_power_open, closed_in_it)
 		mig_device_close(self->device);
 		self->device = mig_device_open(mig_devices_name(0));
 		if (flags)
-			EXPECT_EQ(VFIO_DEVICE_STATE_RUNNING, mig_state_get(self->device));
+			EXPECT_EQ(VFIO_DEVICE_STATE_RUNNING, self->device->first_state);
 		close(data_fd);
 	}
 	EXPECT_EQ(0, enter(self->device));

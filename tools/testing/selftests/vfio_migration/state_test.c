@@ -238,6 +238,7 @@ TEST_F(state, running_after_open)
 {
 	struct vfio_device_feature_mig_state data = { .device_state = 0x5a5a, .data_fd = 0x5a5a };
 
+	EXPECT_EQ(VFIO_DEVICE_STATE_RUNNING, self->device->first_state);
 	ASSERT_EQ(0, __vfio_feature(self->device->fd, STATE_GET, &data, sizeof(data)));
 	EXPECT_EQ(VFIO_DEVICE_STATE_RUNNING, data.device_state);
 	EXPECT_EQ(-1, data.data_fd);

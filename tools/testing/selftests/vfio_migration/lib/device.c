@@ -141,6 +141,11 @@ static struct mig_device *device_open(const char *name, const char *mode)
 	if (!__vfio_feature(device->fd, VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_MIGRATION,
 			    &migration, sizeof(migration)))
 		device->flags = migration.flags;
+	if (device->flags) {
+		device->first_state = mig_state_get(device);
+		if (device->first_state != VFIO_DEVICE_STATE_RUNNING)
+			mig_device_reset(device);
+	}
 	device->workload = workload_find(device);
 
 	return device;

@@ -21,6 +21,8 @@ struct workload;
  * @vfio: libvfio's view; a mediated device has no BARs mapped in it
  * @fd: the same as @vfio->fd
  * @flags: VFIO_MIGRATION_*, 0 if it cannot migrate
+ * @first_state: its state when it was opened; any but RUNNING is a fault that
+ *	the device was reset for, so that tests of other things can go on
  * @workload: what can be done with it besides migrating it, or NULL
  * @private: the workload's
  */
@@ -30,6 +32,7 @@ struct mig_device {
 	struct vfio_pci_device *vfio;
 	int fd;
 	u64 flags;
+	u32 first_state;
 	const struct workload *workload;
 	void *private;
 };
