@@ -388,6 +388,7 @@ TEST_F(read_precopy, temporary_end)
 
 struct waiter {
 	int fd;
+	pid_t tid;
 	bool woken;
 	short events;
 	pthread_t thread;
@@ -398,6 +399,7 @@ static void *wait_for_data(void *arg)
 	struct waiter *waiter = arg;
 	struct pollfd wait = { .fd = waiter->fd, .events = POLLIN };
 
+	__atomic_store_n(&waiter->tid, gettid(), __ATOMIC_RELEASE);
 	poll(&wait, 1, MIG_PATIENCE_MS);
 	waiter->events = wait.revents;
 	__atomic_store_n(&waiter->woken, true, __ATOMIC_RELEASE);
@@ -409,12 +411,29 @@ static bool is_woken(struct waiter *waiter)
 	return __atomic_load_n(&waiter->woken, __ATOMIC_ACQUIRE);
 }
 
+static bool is_asleep(struct waiter *waiter)
+{
+	pid_t tid = __atomic_load_n(&waiter->tid, __ATOMIC_ACQUIRE);
+	char path[64], state = 0;
+	FILE *file;
+
+	if (!tid)
+		return false;
+	snprintf_assert(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	file = fopen(path, "r");
+	if (!file || fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	if (file)
+		fclose(file);
+	return state == 'S';
+}
+
+/* Whoever comes late finds what has changed, and needs nobody to wake him: so it has to sleep, or be through. */
 static void wait_begins(struct waiter *waiter, int fd)
 {
 	*waiter = (struct waiter){ .fd = fd };
 	VFIO_ASSERT_EQ(pthread_create(&waiter->thread, NULL, wait_for_data, waiter), 0);
-	/* No need to see it asleep: whoever comes late finds what has changed. */
-	sched_yield();
+	VFIO_ASSERT_TRUE(mig_wait_until(is_asleep(waiter) || is_woken(waiter), MIG_PATIENCE_MS));
 }
 
 /* Items: 52. vfio.h: "Userspace can wait for more data (which may never come) by using poll." */
