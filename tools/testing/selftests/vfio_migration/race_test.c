@@ -430,6 +430,7 @@ struct stalled {
 	int fd;
 	bool writes;
 	struct late_page page;
+	pid_t tid;
 	pthread_t thread;
 };
 
@@ -437,11 +438,53 @@ static void *stall(void *arg)
 {
 	struct stalled *stalled = arg;
 
+	__atomic_store_n(&stalled->tid, gettid(), __ATOMIC_RELEASE);
 	if (stalled->writes)
 		write(stalled->fd, stalled->page.at, getpagesize());
 	else
 		read(stalled->fd, stalled->page.at, getpagesize());
 	return NULL;
+}
+
+/*
+ * Items: 38. Faults: 5. One writer waits for a page of its buffer in the first bytes of the stream, the others come
+ * while it does, and all go on at once: whatever they make of the stream, it is made of memory that is theirs.
+ */
+TEST_F_TIMEOUT(race, writers_meet, 120)
+{
+	struct mig_stream stream = mig_save(self->device, false);
+	size_t page = getpagesize();
+
+	ASSERT_LT(page, stream.len);
+	for (int round = 0; round < 4; round++) {
+		struct stalled first = { .writes = true }, others[SEVERAL];
+
+		mig_device_reset(self->device);
+		if (!late_page_open(&first.page))
+			SKIP(return, "the kernel has no userfaultfd, or not for us");
+		first.fd = mig_state_set_fd(self->device, VFIO_DEVICE_STATE_RESUMING);
+		/* In later rounds the page is one in the middle of the data. */
+		if (round > 1)
+			ASSERT_EQ(0, __mig_write(first.fd, stream.data, (round - 1) * page));
+		start(&first.thread, stall, &first);
+		ASSERT_TRUE(somebody_waits(&first.page));
+		for (int i = 0; i < SEVERAL; i++) {
+			others[i] = (struct stalled){ .fd = first.fd, .writes = true, .page.at = stream.data };
+			start(&others[i].thread, stall, &others[i]);
+			/* A driver may also let it through. */
+			mig_wait_until(__atomic_load_n(&others[i].tid, __ATOMIC_ACQUIRE) &&
+				       mig_thread_sleeps(others[i].tid), 200);
+		}
+		let_go(&first.page, stream.data + (round > 1 ? (round - 1) * page : 0));
+		pthread_join(first.thread, NULL);
+		for (int i = 0; i < SEVERAL; i++)
+			pthread_join(others[i].thread, NULL);
+		close(first.fd);
+		close(first.page.uffd);
+	}
+	mig_device_reset(self->device);
+	EXPECT_EQ(VFIO_DEVICE_STATE_RUNNING, mig_state_get(self->device));
+	mig_assert_usable(self->device);
 }
 
 struct bystander {

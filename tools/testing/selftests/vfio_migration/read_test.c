@@ -414,18 +414,8 @@ static bool is_woken(struct waiter *waiter)
 static bool is_asleep(struct waiter *waiter)
 {
 	pid_t tid = __atomic_load_n(&waiter->tid, __ATOMIC_ACQUIRE);
-	char path[64], state = 0;
-	FILE *file;
 
-	if (!tid)
-		return false;
-	snprintf_assert(path, sizeof(path), "/proc/self/task/%d/stat", tid);
-	file = fopen(path, "r");
-	if (!file || fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
-		state = 0;
-	if (file)
-		fclose(file);
-	return state == 'S';
+	return tid && mig_thread_sleeps(tid);
 }
 
 /* Whoever comes late finds what has changed, and needs nobody to wake him: so it has to sleep, or be through. */

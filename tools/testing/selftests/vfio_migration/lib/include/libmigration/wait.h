@@ -4,6 +4,7 @@
 #define LIBMIGRATION_WAIT_H
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,6 +34,23 @@ static inline double mig_deadline_ms(void)
 		usleep(500);					\
 	__met;							\
 })
+
+/* Whether a thread of this process waits for something, so that what it waits for can be done to it. */
+static inline bool mig_thread_sleeps(pid_t tid)
+{
+	char path[64], state = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	file = fopen(path, "r");
+	if (!file)
+		return false;
+	if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	fclose(file);
+
+	return state == 'S' || state == 'D';
+}
 
 /* No test waits longer for what has to come; emulation under load is slow. */
 #define MIG_PATIENCE_MS 20000
