@@ -74,7 +74,8 @@ static void *read_share(void *arg)
 static void start_readers(struct reader readers[SEVERAL], int fd)
 {
 	for (int i = 0; i < SEVERAL; i++) {
-		readers[i] = (struct reader){ .fd = fd, .piece = 1000 + 7777 * i };
+		/* Some take all there is, some a little of it. */
+		readers[i] = (struct reader){ .fd = fd, .piece = i % 2 ? 1000 + 7777 * i : 16 << 20 };
 		start(&readers[i].thread, read_share, &readers[i]);
 	}
 }
@@ -333,10 +334,11 @@ struct bar_user {
 	bool writes;
 	void *bar;
 	u64 calls;
+	bool over;
 	pthread_t thread;
 };
 
-/* Until the session is over. */
+/* Until the session is over, or what is in the BAR makes no stream. */
 static void *use_bar(void *arg)
 {
 	struct bar_user *user = arg;
@@ -347,10 +349,11 @@ static void *use_bar(void *arg)
 		moved = user->writes ? write(user->fd, user->bar, page) : read(user->fd, user->bar, page);
 		__atomic_fetch_add(&user->calls, 1, __ATOMIC_RELEASE);
 	} while (moved > 0 || (moved < 0 && (errno == EFAULT || errno == ENOMSG)));
+	__atomic_store_n(&user->over, true, __ATOMIC_RELEASE);
 	return NULL;
 }
 
-static void use_bar_while_reset(struct __test_metadata *_metadata, struct mig_device *device, bool writes)
+static void use_bar_while_reset(struct mig_device *device, bool writes)
 {
 	struct bar_user user = { .writes = writes, .bar = device->workload->scratch(device) };
 	bool precopy = device->flags & VFIO_MIGRATION_PRE_COPY;
@@ -359,17 +362,18 @@ static void use_bar_while_reset(struct __test_metadata *_metadata, struct mig_de
 
 	do {
 		user.calls = 0;
+		user.over = false;
 		user.fd = mig_state_set_fd(device, writes ? VFIO_DEVICE_STATE_RESUMING :
 					   precopy ? VFIO_DEVICE_STATE_PRE_COPY : VFIO_DEVICE_STATE_STOP_COPY);
 		start(&user.thread, use_bar, &user);
-		ASSERT_TRUE(mig_wait_until(__atomic_load_n(&user.calls, __ATOMIC_ACQUIRE) > rounds % 4,
-					   rounds ? 50 : MIG_PATIENCE_MS));
+		/* At once, after a call or a few; less may come. */
+		mig_wait_until(__atomic_load_n(&user.calls, __ATOMIC_ACQUIRE) >= rounds % 4 ||
+			       __atomic_load_n(&user.over, __ATOMIC_ACQUIRE), 50);
 		mig_device_reset(device);
 		pthread_join(user.thread, NULL);
 		close(user.fd);
 		rounds++;
 	} while (mig_now_ms() < deadline);
-	TH_LOG("%llu rounds", (unsigned long long)rounds);
 	mig_assert_usable(device);
 }
 
@@ -380,14 +384,14 @@ static void use_bar_while_reset(struct __test_metadata *_metadata, struct mig_de
 TEST_F_TIMEOUT(race, read_into_bar, HOUR)
 {
 	MIG_NEED_WORKLOAD(self->device, scratch);
-	use_bar_while_reset(_metadata, self->device, false);
+	use_bar_while_reset(self->device, false);
 }
 
 /* Items: 30 38. Faults: 4. The buffer of write() is there. */
 TEST_F_TIMEOUT(race, write_out_of_bar, HOUR)
 {
 	MIG_NEED_WORKLOAD(self->device, scratch);
-	use_bar_while_reset(_metadata, self->device, true);
+	use_bar_while_reset(self->device, true);
 }
 
 /* Memory whose first use waits until the test lets it go on. */
