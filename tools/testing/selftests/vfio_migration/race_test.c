@@ -456,10 +456,13 @@ static void *stall(void *arg)
  */
 TEST_F_TIMEOUT(race, writers_meet, 120)
 {
-	struct mig_stream stream = mig_save(self->device, false);
 	size_t page = getpagesize();
+	struct mig_stream stream;
 
-	ASSERT_LT(page, stream.len);
+	mig_fill(self->device, 41);
+	stream = mig_save(self->device, false);
+	if (stream.len < 4 * page)
+		SKIP(return, "the stream of the device is too short to meet in");
 	for (int round = 0; round < 4; round++) {
 		struct stalled first = { .writes = true }, others[SEVERAL];
 
@@ -524,6 +527,7 @@ static void stall_copy(struct __test_metadata *_metadata, struct mig_device *dev
 
 	if (!late_page_open(&stalled.page))
 		SKIP(return, "the kernel has no userfaultfd, or not for us");
+	mig_fill(device, 43);
 	stream = mig_save(device, false);
 	mig_device_reset(device);
 	stalled.fd = mig_state_set_fd(device, writes ? VFIO_DEVICE_STATE_RESUMING : VFIO_DEVICE_STATE_STOP_COPY);
