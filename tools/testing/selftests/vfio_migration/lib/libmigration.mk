@@ -9,13 +9,16 @@ LIBMIGRATION_C += dma_logging.c
 LIBMIGRATION_C += ending.c
 LIBMIGRATION_C += feature.c
 LIBMIGRATION_C += fixture.c
+LIBMIGRATION_C += format.c
 LIBMIGRATION_C += mdev.c
+LIBMIGRATION_C += mutation.c
 LIBMIGRATION_C += state.c
 LIBMIGRATION_C += stream.c
 LIBMIGRATION_C += transfer.c
 LIBMIGRATION_C += uring.c
 LIBMIGRATION_C += workload.c
 LIBMIGRATION_C += $(patsubst $(LIBMIGRATION_SRCDIR)%,%,$(wildcard $(LIBMIGRATION_SRCDIR)workloads/*.c))
+LIBMIGRATION_C += $(patsubst $(LIBMIGRATION_SRCDIR)%,%,$(wildcard $(LIBMIGRATION_SRCDIR)formats/*.c))
 
 LIBMIGRATION_OUTPUT := $(OUTPUT)/libmigration
 

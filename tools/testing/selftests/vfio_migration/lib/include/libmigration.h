@@ -18,6 +18,8 @@
 #include <libmigration/ending.h>
 #include <libmigration/feature.h>
 #include <libmigration/fixture.h>
+#include <libmigration/format.h>
+#include <libmigration/mutation.h>
 #include <libmigration/random.h>
 #include <libmigration/state.h>
 #include <libmigration/stream.h>
