@@ -181,7 +181,7 @@ TEST_F(stream, records_duplicated)
 static void add_swapped(struct mutations *all, const struct mig_stream *stream, enum mutation_verdict verdict,
 			const struct stream_record *a, const struct stream_record *b)
 {
-	struct mutation *mutation = mutation_add(all, stream, verdict, "%s at %zu and %s at %zu swapped", a->name, a->at,
+	struct mutation *mutation = mutation_add(all, stream, verdict, "%s at %zu, %s at %zu swapped", a->name, a->at,
 						 b->name, b->at);
 
 	mutation_edit(mutation, a->at, a->len, stream->data + b->at, b->len);
@@ -231,7 +231,7 @@ TEST_F(stream, spliced_together)
 				   (self->saved.len == other.len &&
 				    !memcmp(self->saved.data + from, other.data + from, other.len - from))))
 			continue;
-		mutation_edit(mutation_add(&self->all, &self->saved, IF_CHECKED, "another save from record %u on", i),
+		mutation_edit(mutation_add(&self->all, &self->saved, IF_CHECKED, "another save from record %u", i),
 			      from, self->saved.len - from, other.data + to, other.len - to);
 	}
 	RUN_ALL();

@@ -2,7 +2,8 @@
 
 LIBMIGRATION_SRCDIR := $(dir $(lastword $(MAKEFILE_LIST)))
 
-LIBMIGRATION_C := binding.c
+LIBMIGRATION_C := attempt.c
+LIBMIGRATION_C += binding.c
 LIBMIGRATION_C += device.c
 LIBMIGRATION_C += dma.c
 LIBMIGRATION_C += dma_logging.c

@@ -11,6 +11,7 @@
 
 #include <libvfio.h>
 
+#include <libmigration/attempt.h>
 #include <libmigration/binding.h>
 #include <libmigration/device.h>
 #include <libmigration/dma.h>

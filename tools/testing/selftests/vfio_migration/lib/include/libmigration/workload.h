@@ -55,7 +55,8 @@ extern const char *const workload_fault_names[WORKLOAD_FAULTS];
  *	device's migration takes part in, meets @fault, and so do the @times - 1
  *	after it; @times 0: for ever
  * @fault_hits: commands that met a fault since the start
- * @fault_disarm: no more of them
+ * @fault_disarm: no more of them; this and @fault_hits also between the closing
+ *	of the device and @remove
  */
 struct workload {
 	const char *name;
