@@ -154,6 +154,14 @@ static void connectx_fault_arm(struct mig_device *device, enum workload_fault fa
 	f.vhca_id = VHCA_ID_PF;
 	f.nth = nth;
 	f.times = times;
+	if (fault != WORKLOAD_FAULT_DMA) {
+		ctl_arm(of(device)->control, f);
+		return;
+	}
+	/* Others have no data, and one whose answer is lost is not one that failed. */
+	f.opcode = OP_SAVE_VHCA_STATE;
+	ctl_arm(of(device)->control, f);
+	f.opcode = OP_LOAD_VHCA_STATE;
 	ctl_arm(of(device)->control, f);
 }
 

@@ -209,7 +209,7 @@ static unsigned int sweep(struct mig_bench *bench, enum mig_operation operation,
  * Items: 28 30 43 48. Faults: LOAD 2 9. vfio.h: "any transition request can be failed with an errno return and may then
  * move the device_state into ERROR"; short of that the source runs on, and "VFIO_DEVICE_RESET must be used".
  */
-TEST_F_TIMEOUT(firmware, fails_once, 240)
+TEST_F_TIMEOUT(firmware, fails_once, 120)
 {
 	for (unsigned int fault = 0; fault < WORKLOAD_FAULTS; fault++)
 		if (variant->faults & (1u << fault))
@@ -220,7 +220,7 @@ TEST_F_TIMEOUT(firmware, fails_once, 240)
  * Items: 28 29 30 46. Faults: 2 9. The way back fails, too: "In this case the device was unable to execute the requested
  * arc and was also unable to restore the device to any valid device_state", or the state is still one that exists.
  */
-TEST_F_TIMEOUT(firmware, fails_from_then_on, 240)
+TEST_F_TIMEOUT(firmware, fails_from_then_on, 120)
 {
 	EXPECT_EQ(0, sweep(&self->bench, variant->operation, WORKLOAD_FAULT_FAIL, 0));
 }

@@ -53,7 +53,8 @@ extern const char *const workload_fault_names[WORKLOAD_FAULTS];
  * @interrupts: those raised so far; part of the state
  * @fault_arm: the @nth firmware command from now on, of those that this
  *	device's migration takes part in, meets @fault, and so do the @times - 1
- *	after it; @times 0: for ever
+ *	after it; @times 0: for ever. WORKLOAD_FAULT_DMA counts only those that
+ *	move an image.
  * @fault_hits: commands that met a fault since the start
  * @fault_disarm: no more of them; this and @fault_hits also between the closing
  *	of the device and @remove
