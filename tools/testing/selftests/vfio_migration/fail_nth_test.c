@@ -225,7 +225,7 @@ static const char *arc_fault(struct operation *operation, struct mig_device *dev
 	       "is in a state that is not on the path";
 }
 
-/* Items: 28 35 48. Faults: 3 9. vfio.h: the state after an error is one of the path or ERROR; the device stays usable. */
+/* Items: 28 35 48. Faults: 3 9. vfio.h: the state after an error is one of the path or ERROR. */
 TEST_F_TIMEOUT(fail_nth, arcs, 200)
 {
 	u32 path[MIG_MAX_ARCS];
@@ -260,7 +260,7 @@ static const char *same_state(struct operation *operation, struct mig_device *de
 	return mig_state_get(device) == operation->from ? NULL : "is in another state";
 }
 
-/* Items: 20 48. Faults: 3. vfio.h: no state changes but by SET_STATE and reset; the device runs, so it can go on running. */
+/* Items: 20 48. Faults: 3. vfio.h: no state changes but by SET_STATE and reset; the device runs and can go on. */
 TEST_F_TIMEOUT(fail_nth, precopy_info, 120)
 {
 	struct operation info = {
@@ -321,7 +321,7 @@ static const char *load_fault(struct operation *operation, struct mig_device *de
 	return NULL;
 }
 
-/* Items: 28 45 46. A load that failed is told, and after a reset there can be another; one that did not fail is right. */
+/* Items: 28 45 46. A load that failed is told, and after a reset there can be another. */
 TEST_F_TIMEOUT(fail_nth, load, 120)
 {
 	struct operation load = {
@@ -362,6 +362,79 @@ TEST_F_TIMEOUT(fail_nth, reset, 120)
 	};
 
 	EXPECT_EQ(0, sweep(self->device, self->fail_nth, &reset, self->sum));
+}
+
+FIXTURE(fail_nth_open) {
+	int fail_nth;
+};
+
+FIXTURE_SETUP(fail_nth_open)
+{
+	const char *missing = injection_missing(&self->fail_nth);
+
+	if (missing)
+		SKIP(return, "%s", missing);
+	if (!mig_device_is_pci(mig_devices_name(0)))
+		SKIP(return, "a mediated device is opened in another way");
+	atexit(settings_restore);
+	settings_make();
+}
+
+FIXTURE_TEARDOWN(fail_nth_open)
+{
+	settings_restore();
+}
+
+/* The call that makes the driver open the device, and no other, is what memory fails for. */
+static int open_once(int fail_nth, unsigned int nth, bool *struck)
+{
+	const char *name = mig_devices_name(0);
+	struct iommu *iommu = iommu_init(mig_iommu_mode(name));
+	struct vfio_pci_device *device = vfio_pci_device_alloc(name, iommu);
+	int ret;
+
+	if (iommu->mode->container_path) {
+		vfio_pci_group_setup(device, name);
+		vfio_container_set_iommu(device);
+		arm(fail_nth, nth);
+		__vfio_pci_group_get_device_fd(device, name, NULL);
+		ret = device->fd < 0 ? -errno : 0;
+	} else {
+		vfio_pci_cdev_open(device, name);
+		arm(fail_nth, nth);
+		ret = __vfio_device_bind_iommufd(device->fd, iommu->iommufd, NULL);
+	}
+	*struck = disarm(fail_nth);
+	if (device->fd >= 0)
+		close(device->fd);
+	if (device->group_fd)
+		close(device->group_fd);
+	vfio_pci_device_free(device);
+	iommu_cleanup(iommu);
+
+	return ret;
+}
+
+/* Items: 18. A device that could not be opened can be, and then runs as after any opening. */
+TEST_F_TIMEOUT(fail_nth_open, opens_later, 200)
+{
+	unsigned int nth, failed = 0;
+	struct mig_device *device;
+	bool struck = true;
+	int ret;
+
+	for (nth = 1; nth <= MAX_ALLOCATIONS && struck; nth++) {
+		ret = open_once(self->fail_nth, nth, &struck);
+		failed += ret != 0;
+		ASSERT_TRUE(struck || !ret);
+	}
+	TH_LOG("opening: %u allocations, %u errors", nth - 2, failed);
+	EXPECT_FALSE(struck);
+	settings_restore();
+	device = mig_device_open(mig_devices_name(0));
+	EXPECT_EQ(VFIO_DEVICE_STATE_RUNNING, mig_state_get(device));
+	mig_assert_usable(device);
+	mig_device_close(device);
 }
 
 MIG_TEST_MAIN

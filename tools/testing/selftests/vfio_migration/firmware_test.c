@@ -136,7 +136,8 @@ static const char *save_once(struct mig_bench *bench, enum mig_operation operati
 		fault = way_back_fault(device);
 	*struck = disarm(device, strike);
 	*error = attempt.error;
-	complete = !attempt.error && (attempt.whole || (operation != MIG_PRECOPY_SAVE && operation != MIG_STOPPED_SAVE));
+	complete = !attempt.error &&
+		   (attempt.whole || operation == MIG_CANCELLED_SAVE || operation == MIG_ABORTED_SAVE);
 	if (!fault)
 		fault = mig_source_fault(device, &attempt, sum);
 	if (!fault && !*struck && !complete)
@@ -217,8 +218,8 @@ TEST_F_TIMEOUT(firmware, fails_once, 120)
 }
 
 /*
- * Items: 28 29 30 46. Faults: 2 9. The way back fails, too: "In this case the device was unable to execute the requested
- * arc and was also unable to restore the device to any valid device_state", or the state is still one that exists.
+ * Items: 28 29 30 46. Faults: 2 9. The way back fails, too: "In this case the device was unable to execute the
+ * requested arc and was also unable to restore the device to any valid device_state", or its state is still true.
  */
 TEST_F_TIMEOUT(firmware, fails_from_then_on, 120)
 {

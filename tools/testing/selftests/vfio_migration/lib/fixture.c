@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The fixture that most tests share. */
+#include <sys/wait.h>
+#include <stdlib.h>
+#include <unistd.h>
+
 #include <libvfio.h>
 #include <libmigration.h>
 
@@ -19,4 +23,22 @@ void mig_bench_close(struct mig_bench *bench)
 	mig_device_close(bench->second);
 	mig_device_close(bench->device);
 	*bench = (struct mig_bench){ };
+}
+
+void mig_announce(const char *report)
+{
+	const char *program = getenv("VFIO_MIGRATION_ANNOUNCE");
+	int status;
+	pid_t child;
+
+	if (!program)
+		return;
+	child = fork();
+	VFIO_ASSERT_GE(child, 0);
+	if (!child) {
+		execlp(program, program, report, NULL);
+		_exit(127);
+	}
+	VFIO_ASSERT_EQ(waitpid(child, &status, 0), child);
+	VFIO_ASSERT_EQ(status, 0, "%s does not take the announcement", program);
 }

@@ -24,6 +24,13 @@ struct mig_bench {
 struct mig_device *mig_bench_target(struct mig_bench *bench);
 void mig_bench_close(struct mig_bench *bench);
 
+/*
+ * The kernel is about to report what a test asked for, in lines of which one
+ * matches the regular expression @report. Runs $VFIO_MIGRATION_ANNOUNCE with it,
+ * for those who watch the kernel's log for faults.
+ */
+void mig_announce(const char *report);
+
 /* A fixture `self` with `self->bench`; @needs are VFIO_MIGRATION_* flags. */
 #define MIG_FIXTURE(_name, _needs)						\
 FIXTURE(_name) {								\
