@@ -102,7 +102,6 @@ const char *module_path(const char *file, char *to, size_t size);
 
 /* The groups of tests. */
 void test_streams(struct bench *b);
-void test_failures(struct bench *b);
 void test_never(struct bench *b);
 void test_allocations(struct bench *b);
 void test_removals(struct bench *b);

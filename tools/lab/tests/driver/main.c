@@ -11,7 +11,6 @@
 
 static const struct group groups[] = {
     { "streams", test_streams },
-    { "failures", test_failures },
     { "never", test_never },
     { "allocations", test_allocations },
     { "removals", test_removals },

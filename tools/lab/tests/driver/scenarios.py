@@ -27,7 +27,6 @@ DRIVER = [
     Scenario("driver-removals", driver("removals", "teardown"), kernels=("debug",), driver="ferry", nic=SMALL),
     Scenario("driver-allocations", driver("allocations"), kernels=BOTH, driver="ferry", nic=SMALL),
     Scenario("driver-never", driver("never"), driver="ferry", vfs=5, nic=SMALL),
-    Scenario("driver-failures", driver("failures"), driver="ferry", nic=SMALL),
     Scenario("driver-streams", driver("streams"), driver="ferry", vfs=4, nic=SMALL),
     Scenario("driver-readers", driver("readers"), kernels=BOTH, driver="ferry", nic=SMALL),
     Scenario("driver-kunit", [f"{HERE}/driver/kunit.sh", "build/modules/debug/vfio_ferry_test.ko"], kernels=("debug",),
