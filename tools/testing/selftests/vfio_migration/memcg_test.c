@@ -108,7 +108,7 @@ FIXTURE_SETUP(memcg)
 	self->stream = mig_save(device, device->flags & VFIO_MIGRATION_PRE_COPY);
 	self->sum = mig_sum(device);
 	mig_device_close(device);
-	mig_announce("mem_cgroup_out_of_memory");
+	mig_announce("out_of_memory|dump_header|try_charge");
 }
 
 FIXTURE_TEARDOWN(memcg)
