@@ -416,10 +416,10 @@ TEST_F(behaviour, saving_group_keeps_the_fd)
 			continue;
 		/* In the middle of an image, and at its end. */
 		got = read(data_fd, piece, sizeof(piece));
-		ASSERT_TRUE(got > 0 || (got < 0 && errno == ENOMSG));
+		ASSERT_TRUE(got >= 0 || errno == ENOMSG);
 		mig_stream_append(&stream, piece, got > 0 ? got : 0);
 		if (i == 2)
-			mig_read_precopy(data_fd, &stream);
+			ASSERT_LE(0, __mig_read(data_fd, &stream, sizeof(piece)));
 		if (mig_state_get(self->device) == VFIO_DEVICE_STATE_PRE_COPY)
 			mig_change(self->device, 5);
 		mig_state_set(self->device, moves[i]);
@@ -450,8 +450,9 @@ static struct mig_stream save_working(struct mig_device *device, bool precopy)
 			u8 piece[SZ_16K];
 
 			ret = read(data_fd, piece, sizeof(piece));
-			VFIO_ASSERT_TRUE(ret > 0 || (ret < 0 && errno == ENOMSG));
-			if (ret < 0)
+			/* Which of both is the temporary end is not what is tested here. */
+			VFIO_ASSERT_TRUE(ret >= 0 || errno == ENOMSG);
+			if (ret <= 0)
 				break;
 			mig_stream_append(&stream, piece, ret);
 		}

@@ -24,7 +24,7 @@
 #define ENTRY_WITH_WAKEUP (SET | VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP)
 #define EXIT (SET | VFIO_DEVICE_FEATURE_LOW_POWER_EXIT)
 
-/* Longer than the core takes to let an idle device sleep. */
+/* A device that does not sleep after this time will not; one that did before is given more. */
 #define ASLEEP_MS 3000
 
 FIXTURE(low_power) {
@@ -88,6 +88,11 @@ static bool is_asleep(const char *name)
 static bool falls_asleep(struct mig_device *device)
 {
 	return mig_wait_until(is_asleep(device->name), ASLEEP_MS);
+}
+
+static bool sleeps_again(struct mig_device *device)
+{
+	return mig_wait_until(is_asleep(device->name), MIG_PATIENCE_MS);
 }
 
 static int enter(struct mig_device *device)
@@ -155,12 +160,12 @@ TEST_F(low_power, access_wakes_up)
 	ASSERT_EQ(0, enter(self->device));
 	NEED_SLEEP(self->device);
 	EXPECT_EQ(vendor, vfio_pci_config_readw(vfio, PCI_VENDOR_ID));
-	EXPECT_TRUE(falls_asleep(self->device));
+	EXPECT_TRUE(sleeps_again(self->device));
 	if (self->device->flags) {
 		EXPECT_EQ(VFIO_DEVICE_STATE_RUNNING, mig_state_get(self->device));
-		EXPECT_TRUE(falls_asleep(self->device));
+		EXPECT_TRUE(sleeps_again(self->device));
 		EXPECT_EQ(0, __mig_data_size(self->device, &size));
-		EXPECT_TRUE(falls_asleep(self->device));
+		EXPECT_TRUE(sleeps_again(self->device));
 	}
 	EXPECT_EQ(0, leave(self->device));
 	EXPECT_FALSE(is_asleep(self->device->name));
@@ -232,13 +237,13 @@ TEST_F(low_power, migration)
 	sleeps = falls_asleep(self->device);
 	if (precopy) {
 		data_fd = mig_state_set_fd(self->device, VFIO_DEVICE_STATE_PRE_COPY);
-		EXPECT_EQ(sleeps, falls_asleep(self->device));
-		mig_read_precopy(data_fd, &stream);
+		EXPECT_TRUE(!sleeps || sleeps_again(self->device));
+		ASSERT_LE(0, __mig_read(data_fd, &stream, 4096));
 		mig_state_set(self->device, VFIO_DEVICE_STATE_STOP_COPY);
 	} else {
 		data_fd = mig_state_set_fd(self->device, VFIO_DEVICE_STATE_STOP_COPY);
 	}
-	EXPECT_EQ(sleeps, falls_asleep(self->device));
+	EXPECT_TRUE(!sleeps || sleeps_again(self->device));
 	mig_read_all(data_fd, &stream);
 	mig_state_set(self->device, VFIO_DEVICE_STATE_STOP);
 	EXPECT_EQ(0, leave(self->device));
@@ -248,9 +253,9 @@ TEST_F(low_power, migration)
 	target = mig_bench_target(&self->bench);
 	ASSERT_EQ(0, enter(target));
 	data_fd = mig_state_set_fd(target, VFIO_DEVICE_STATE_RESUMING);
-	EXPECT_EQ(sleeps, falls_asleep(target));
+	EXPECT_TRUE(!sleeps || sleeps_again(target));
 	ASSERT_EQ(0, __mig_write(data_fd, stream.data, stream.len));
-	EXPECT_EQ(sleeps, falls_asleep(target));
+	EXPECT_TRUE(!sleeps || sleeps_again(target));
 	mig_state_set(target, VFIO_DEVICE_STATE_RUNNING);
 	EXPECT_EQ(0, leave(target));
 	close(data_fd);
@@ -287,7 +292,7 @@ TEST_F(low_power, wakeup_event)
 	}
 	/* "This device feature IOCTL may itself generate a wakeup eventfd notification". */
 	ASSERT_EQ(0, enter_with_wakeup(self->device, event_fd));
-	EXPECT_TRUE(falls_asleep(self->device));
+	EXPECT_TRUE(sleeps_again(self->device));
 	EXPECT_EQ(0, leave(self->device));
 	EXPECT_EQ(1, events(event_fd));
 	close(event_fd);

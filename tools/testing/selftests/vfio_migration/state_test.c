@@ -148,11 +148,9 @@ static const char *wrong(struct mig_device *device, u32 from, u32 to, int old, i
 		return "the session does not go on";
 	if (mig_state_saves(from) && !mig_state_saves(to) && !session_is_over(old))
 		return "the session that was left still streams";
-	if (!MIG_HAS(device, changes))
-		return NULL;
-	if (is_running(to) && !changes(device))
+	if (MIG_HAS(device, changes) && is_running(to) && !changes(device))
 		return "the device does not run";
-	if (is_stopped(to) && !stays(device))
+	if (MIG_HAS(device, changes) && is_stopped(to) && !stays(device))
 		return "the device is not stopped";
 	if (mig_state_get(device) != to)
 		return "the state changed by itself";
