@@ -52,6 +52,16 @@ def less(name, command, vfs=2, **nic):
     return Scenario(f"without-{name}", command, driver=MIGRATION, vfs=vfs, nic=nic)
 
 
+def conformance(name, *programs, vfs=2):
+    """Programs of the conformance suite against ferry; against other drivers: `make conformance`."""
+    return Scenario(f"conformance-{name}",
+                    ["env", f"VFIO_MIGRATION_SECONDS={RACE_SECONDS}", f"{HERE}/conformance/suite", *programs],
+                    kernels=BOTH, driver="ferry", vfs=vfs, nic={"state-size": "1M", "total-vfs": 16}, options=NO_SCAN)
+
+
+# Of each race; the kernel that finds most with them is also the slowest.
+RACE_SECONDS = 1
+
 OTHER_LIMITS = {"pg-track-log-max-num": 3, "pg-track-max-num-range": 5, "pg-track-log-min-addr-space": 13,
                 "pg-track-log-max-addr-space": 40, "pg-track-log-min-msg-size": 7, "pg-track-log-max-msg-size": 14,
                 "pg-track-log-min-page-size": 13, "pg-track-log-max-page-size": 20}
@@ -67,8 +77,15 @@ SCENARIOS = [
              options=NO_SCAN),
     # of these drivers only the witness tracks what a VF writes
     Scenario("dirty", migrate("dirty", "--iommufd", "dirty"), kernels=("debug",), driver="in-tree"),
-    Scenario("many", migrate("many"), kernels=BOTH, driver=MIGRATION, vfs=16, nic={"total-vfs": 16},
-             options=NO_SCAN),
+    # any driver of a VF
+    conformance("streams", "read_test", "write_test", "stream_test", "precopy_test"),
+    conformance("sessions", "ending_test", "lifetime_test", "race_test", "fail_nth_test", "memcg_test"),
+    conformance("firmware", "firmware_test", "vmm_test"),
+    conformance("states", "behaviour_test", "dma_logging_test", "feature_test", "iommu_modes_test", "low_power_test",
+                "p2p_test", "session_test", "state_test"),
+    conformance("endurance", "endurance_test", vfs=16),
+    # the witness does as many at once as ferry in the suite's endurance
+    Scenario("many", migrate("many"), driver="in-tree", vfs=16, nic={"total-vfs": 16}),
     Scenario("control-leak", [f"{HERE}/controls/control", "leak"], kernels=("debug",), host=True),
     Scenario("control-use-after-free", [f"{HERE}/controls/control", "use_after_free"], kernels=("debug",), host=True),
     Scenario("control-lock-inversion", [f"{HERE}/controls/control", "lock_inversion"], kernels=("debug",), host=True),
