@@ -26,7 +26,9 @@
 #define VECTOR 1
 /* How long a device that must be quiet is watched; it would do a hundred things in this time. */
 #define QUIET_US 50000
-/* An interrupt that was raised before the device stopped may still be on its way through the host. */
+/*
+ * An interrupt that was raised before the device stopped may still be on its way through the host.
+ */
 #define IN_FLIGHT_US 2000
 
 MIG_FIXTURE(behaviour, VFIO_MIGRATION_STOP_COPY)
@@ -69,7 +71,8 @@ static u64 events(struct work *work)
 {
 	u64 count;
 
-	if (work->vectors && read(work->device->vfio->msi_eventfds[VECTOR], &count, sizeof(count)) == sizeof(count))
+	if (work->vectors &&
+	    read(work->device->vfio->msi_eventfds[VECTOR], &count, sizeof(count)) == sizeof(count))
 		work->events += count;
 	return work->events;
 }
@@ -160,15 +163,18 @@ static void expect_busy(struct __test_metadata *_metadata, struct work *work, co
 
 	look(work, &before);
 	if (MIG_HAS(work->device, changes)) {
-		EXPECT_TRUE(mig_wait_until(workload->changes(work->device) > before.changes, MIG_PATIENCE_MS)) {
+		EXPECT_TRUE(mig_wait_until(workload->changes(work->device) > before.changes,
+					   MIG_PATIENCE_MS)) {
 			TH_LOG("the state does not change in %s", where);
 		}
 	}
 	if (MIG_HAS(work->device, dma_count)) {
-		EXPECT_TRUE(mig_wait_until(workload->dma_count(work->device) > before.writes, MIG_PATIENCE_MS)) {
+		EXPECT_TRUE(mig_wait_until(workload->dma_count(work->device) > before.writes,
+					   MIG_PATIENCE_MS)) {
 			TH_LOG("no DMA in %s", where);
 		}
-		EXPECT_TRUE(mig_wait_until(place(work, before.writes % PLACES) != before.memory[before.writes % PLACES],
+		EXPECT_TRUE(mig_wait_until(place(work, before.writes % PLACES) !=
+						   before.memory[before.writes % PLACES],
 					   MIG_PATIENCE_MS)) {
 			TH_LOG("the memory does not change in %s", where);
 		}
@@ -275,12 +281,14 @@ TEST_F(behaviour, stopped_answers)
 			EXPECT_EQ(0, vfio_pci_config_readw(vfio, PCI_COMMAND) & PCI_COMMAND_MASTER);
 		vfio_pci_cmd_set(vfio, PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY);
 		if (mig_device_is_pci(self->device->name))
-			EXPECT_EQ(PCI_COMMAND_MASTER, vfio_pci_config_readw(vfio, PCI_COMMAND) & PCI_COMMAND_MASTER);
+			EXPECT_EQ(PCI_COMMAND_MASTER,
+				  vfio_pci_config_readw(vfio, PCI_COMMAND) & PCI_COMMAND_MASTER);
 		if (vfio->msix_info.count) {
 			vfio_pci_msix_enable(vfio, 0, 1);
 			fcntl_set_nonblock(vfio->msi_eventfds[0]);
 			vfio_pci_irq_trigger(vfio, VFIO_PCI_MSIX_IRQ_INDEX, 0);
-			EXPECT_EQ(sizeof(count), read(vfio->msi_eventfds[0], &count, sizeof(count)));
+			EXPECT_EQ(sizeof(count),
+				  read(vfio->msi_eventfds[0], &count, sizeof(count)));
 			vfio_pci_msix_disable(vfio);
 		}
 		EXPECT_EQ(state, mig_state_get(self->device));
@@ -293,7 +301,8 @@ TEST_F(behaviour, stopped_answers)
 static void touch_bars(struct vfio_pci_device *vfio)
 {
 	for (int bar = 0; bar < PCI_STD_NUM_BARS; bar++)
-		for (u64 at = 0; vfio->bars[bar].vaddr && at < vfio->bars[bar].info.size; at += SZ_4K)
+		for (u64 at = 0; vfio->bars[bar].vaddr && at < vfio->bars[bar].info.size;
+		     at += SZ_4K)
 			(void)READ_ONCE(*(u32 *)(vfio->bars[bar].vaddr + at));
 }
 
@@ -380,7 +389,8 @@ TEST_F(behaviour, p2p_loses_no_dma)
 }
 
 /* A stream that the device gave when it had @sum. */
-static void expect_loads(struct __test_metadata *_metadata, struct mig_bench *bench, struct mig_stream *stream, u64 sum)
+static void expect_loads(struct __test_metadata *_metadata, struct mig_bench *bench,
+			 struct mig_stream *stream, u64 sum)
 {
 	struct mig_device *target = mig_bench_target(bench);
 
@@ -495,7 +505,10 @@ static void migrate(struct __test_metadata *_metadata, struct mig_bench *bench, 
 	mig_stream_free(&stream);
 }
 
-/* Items: 19 33. vfio.h: "End of stream on the FD indicates the entire device state has been transferred". */
+/*
+ * Items: 19 33. vfio.h: "End of stream on the FD indicates the entire device state has been
+ * transferred".
+ */
 TEST_F(behaviour, goes_on_after_stop_copy)
 {
 	migrate(_metadata, &self->bench, false);

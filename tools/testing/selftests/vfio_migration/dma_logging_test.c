@@ -114,14 +114,17 @@ static bool any_written(const struct logged *log, u32 page, u64 size)
  * written has its bit, and none besides; the device may have logged in larger
  * pages. They count as not written then.
  */
-static void expect_report(struct __test_metadata *_metadata, struct logged *log, u32 first, u32 pages, u64 unit)
+static void expect_report(struct __test_metadata *_metadata, struct logged *log, u32 first,
+			  u32 pages, u64 unit)
 {
 	u64 bitmap[WORDS] = { }, logs = log->page_size > unit ? log->page_size : unit;
 	u32 missing = 0, extra = 0, set = 0;
 
-	ASSERT_EQ(0, __dma_logging_report(log->device, log->region.iova + first * PAGE, pages * PAGE, unit, bitmap));
+	ASSERT_EQ(0, __dma_logging_report(log->device, log->region.iova + first * PAGE,
+					  pages * PAGE, unit, bitmap));
 	for (u32 i = 0; i < pages; i++) {
-		bool bit = bit_of(bitmap, i * PAGE / unit), want = any_written(log, first + i, logs);
+		bool bit = bit_of(bitmap, i * PAGE / unit),
+		     want = any_written(log, first + i, logs);
 
 		set += bit;
 		missing += want && !bit;
@@ -129,7 +132,8 @@ static void expect_report(struct __test_metadata *_metadata, struct logged *log,
 	}
 	EXPECT_EQ(0, missing);
 	EXPECT_EQ(0, extra) {
-		TH_LOG("%u pages from %u on, in units of %#lx: %u are set", pages, first, unit, set);
+		TH_LOG("%u pages from %u on, in units of %#lx: %u are set", pages, first, unit,
+		       set);
 	}
 	memset(log->written + first, 0, pages * sizeof(bool));
 }
@@ -157,15 +161,24 @@ static int report_any(struct logged *log)
 	return __dma_logging_report(log->device, log->region.iova, BUFFER, PAGE, bitmap);
 }
 
-/* Items: 73 5. vfio.h: "VFIO_DEVICE_FEATURE_PROBE can be used to detect if the device supports DMA logging". */
+/*
+ * Items: 73 5. vfio.h: "VFIO_DEVICE_FEATURE_PROBE can be used to detect if the device supports DMA
+ * logging".
+ */
 TEST_F(dma_logging, probe)
 {
-	EXPECT_EQ(0, __vfio_feature_probe(self->device->fd, SET | VFIO_DEVICE_FEATURE_DMA_LOGGING_START));
-	EXPECT_EQ(0, __vfio_feature_probe(self->device->fd, SET | VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP));
-	EXPECT_EQ(0, __vfio_feature_probe(self->device->fd, GET | VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT));
-	EXPECT_EQ(-EINVAL, __vfio_feature_probe(self->device->fd, GET | VFIO_DEVICE_FEATURE_DMA_LOGGING_START));
-	EXPECT_EQ(-EINVAL, __vfio_feature_probe(self->device->fd, GET | VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP));
-	EXPECT_EQ(-EINVAL, __vfio_feature_probe(self->device->fd, SET | VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT));
+	EXPECT_EQ(0, __vfio_feature_probe(self->device->fd,
+					  SET | VFIO_DEVICE_FEATURE_DMA_LOGGING_START));
+	EXPECT_EQ(0, __vfio_feature_probe(self->device->fd,
+					  SET | VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP));
+	EXPECT_EQ(0, __vfio_feature_probe(self->device->fd,
+					  GET | VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT));
+	EXPECT_EQ(-EINVAL, __vfio_feature_probe(self->device->fd,
+						GET | VFIO_DEVICE_FEATURE_DMA_LOGGING_START));
+	EXPECT_EQ(-EINVAL, __vfio_feature_probe(self->device->fd,
+						GET | VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP));
+	EXPECT_EQ(-EINVAL, __vfio_feature_probe(self->device->fd,
+						SET | VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT));
 	/* What offers it can also do it. */
 	start(&self->log);
 	EXPECT_EQ(0, report_any(&self->log));
@@ -178,7 +191,8 @@ TEST_F(dma_logging, probe)
  */
 TEST_F(dma_logging, bad_ranges)
 {
-	struct vfio_device_feature_dma_logging_range *too_many = calloc_assert(SZ_64K, sizeof(*too_many));
+	struct vfio_device_feature_dma_logging_range *too_many =
+		calloc_assert(SZ_64K, sizeof(*too_many));
 	u64 iova = self->log.region.iova;
 	struct {
 		const char *name;
@@ -186,20 +200,23 @@ TEST_F(dma_logging, bad_ranges)
 		u32 count;
 		int error;
 	} cases[] = {
-		{ "no range", { }, 0, -EINVAL },
+		{ "no range", {}, 0, -EINVAL },
 		{ "an unaligned IOVA", { { iova + 1, PAGE } }, 1, -EINVAL },
 		{ "an unaligned length", { { iova, PAGE + 1 } }, 1, -EINVAL },
 		{ "a range beyond 64 bits", { { -PAGE, 2 * PAGE } }, 1, -EOVERFLOW },
 		{ "the same twice", { { iova, PAGE }, { iova, PAGE } }, 2, -EINVAL },
 		{ "an overlap", { { iova, 2 * PAGE }, { iova + PAGE, PAGE } }, 2, -EINVAL },
-		{ "an overlap, the second first", { { iova + PAGE, PAGE }, { iova, 2 * PAGE } }, 2, -EINVAL },
+		{ "an overlap, the second first",
+		  { { iova + PAGE, PAGE }, { iova, 2 * PAGE } },
+		  2,
+		  -EINVAL },
 	};
 	u64 page_size;
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		page_size = PAGE;
-		EXPECT_EQ(cases[i].error,
-			  __dma_logging_start(self->device, cases[i].ranges, cases[i].count, &page_size)) {
+		EXPECT_EQ(cases[i].error, __dma_logging_start(self->device, cases[i].ranges,
+							      cases[i].count, &page_size)) {
 			TH_LOG("%s", cases[i].name);
 		}
 		EXPECT_GT(0, report_any(&self->log)) {
@@ -225,7 +242,8 @@ TEST_F(dma_logging, bad_ranges)
 TEST_F(dma_logging, a_page_of_ranges)
 {
 	u32 count = getpagesize() / sizeof(struct vfio_device_feature_dma_logging_range);
-	struct vfio_device_feature_dma_logging_range *ranges = calloc_assert(count, sizeof(*ranges));
+	struct vfio_device_feature_dma_logging_range *ranges =
+		calloc_assert(count, sizeof(*ranges));
 
 	/* One page in four of the buffer, and the last ones behind it. */
 	for (u32 i = 0; i < count; i++) {
@@ -280,7 +298,10 @@ TEST_F(dma_logging, second_start)
 	expect_startable(_metadata, &self->log);
 }
 
-/* Items: 78. vfio.h: "If DMA logging is not enabled, an error will be returned"; a stop is harmless. */
+/*
+ * Items: 78. vfio.h: "If DMA logging is not enabled, an error will be returned"; a stop is
+ * harmless.
+ */
 TEST_F(dma_logging, not_started)
 {
 	EXPECT_GT(0, report_any(&self->log));
@@ -302,7 +323,8 @@ TEST_F(dma_logging, bad_reports)
 
 	start(&self->log);
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-		EXPECT_EQ(-EINVAL, __dma_logging_report(self->device, iova, BUFFER, sizes[i], bitmap)) {
+		EXPECT_EQ(-EINVAL,
+			  __dma_logging_report(self->device, iova, BUFFER, sizes[i], bitmap)) {
 			TH_LOG("a page size of %#lx", sizes[i]);
 		}
 	}
@@ -327,7 +349,8 @@ TEST_F(dma_logging, odd_lengths)
 		memset(bitmap, 0, sizeof(bitmap));
 		if (MIG_HAS(self->device, dma))
 			write_pages(&self->log, 0, 1, 1, 2);
-		EXPECT_EQ(0, __dma_logging_report(self->device, self->log.region.iova, lengths[i], PAGE, bitmap)) {
+		EXPECT_EQ(0, __dma_logging_report(self->device, self->log.region.iova, lengths[i],
+						  PAGE, bitmap)) {
 			TH_LOG("%#lx bytes", lengths[i]);
 		}
 		EXPECT_EQ(MIG_HAS(self->device, dma), bitmap[0] & 1) {
@@ -350,19 +373,24 @@ TEST_F(dma_logging, only_sets_bits)
 	write_pages(&self->log, 0, PAGES, 16, 20);
 	for (size_t i = 0; i < ARRAY_SIZE(bitmap); i++)
 		bitmap[i] = pattern;
-	ASSERT_EQ(0, __dma_logging_report(self->device, self->log.region.iova, BUFFER, PAGE, bitmap + 1));
+	ASSERT_EQ(0, __dma_logging_report(self->device, self->log.region.iova, BUFFER, PAGE,
+					  bitmap + 1));
 	EXPECT_EQ(pattern, bitmap[0]);
 	EXPECT_EQ(pattern, bitmap[WORDS + 1]);
 	for (u32 i = 0; i < PAGES; i++) {
-		EXPECT_EQ(bit_of(&pattern, i % 64) || any_written(&self->log, i, self->log.page_size),
-			  bit_of(bitmap + 1, i)) {
+		bool want = bit_of(&pattern, i % 64) ||
+			    any_written(&self->log, i, self->log.page_size);
+
+		EXPECT_EQ(want, bit_of(bitmap + 1, i)) {
 			TH_LOG("page %u", i);
 		}
 	}
 	stop(&self->log);
 }
 
-/* Items: 79 80. vfio.h: "During querying the log is cleared for the IOVA range", and for no other. */
+/*
+ * Items: 79 80. vfio.h: "During querying the log is cleared for the IOVA range", and for no other.
+ */
 TEST_F(dma_logging, exact)
 {
 	MIG_NEED_WORKLOAD(self->device, dma);
@@ -384,7 +412,10 @@ TEST_F(dma_logging, exact)
 	stop(&self->log);
 }
 
-/* Items: 79. A report about memory that the device was not told to log: no error, and nothing that is not true. */
+/*
+ * Items: 79. A report about memory that the device was not told to log: no error, and nothing that
+ * is not true.
+ */
 TEST_F(dma_logging, outside_of_ranges)
 {
 	struct vfio_device_feature_dma_logging_range range = all_of(&self->log);
@@ -395,7 +426,8 @@ TEST_F(dma_logging, outside_of_ranges)
 	ASSERT_EQ(0, __dma_logging_start(self->device, &range, 1, &self->log.page_size));
 	if (MIG_HAS(self->device, dma))
 		write_pages(&self->log, 0, PAGES / 4, 4, 30);
-	EXPECT_EQ(0, __dma_logging_report(self->device, range.iova + BUFFER / 2, BUFFER / 2, PAGE, bitmap));
+	EXPECT_EQ(0, __dma_logging_report(self->device, range.iova + BUFFER / 2, BUFFER / 2, PAGE,
+					  bitmap));
 	for (size_t i = 0; i < WORDS; i++)
 		EXPECT_EQ(0, bitmap[i]);
 	expect_report(_metadata, &self->log, 0, PAGES / 4, PAGE);
@@ -414,7 +446,8 @@ TEST_F(dma_logging, in_every_state)
 	for (u32 state = 1; state < MIG_STATES; state++) {
 		int data_fd;
 
-		if (!mig_state_supported(self->device->flags, state) || state == VFIO_DEVICE_STATE_RESUMING)
+		if (!mig_state_supported(self->device->flags, state) ||
+		    state == VFIO_DEVICE_STATE_RESUMING)
 			continue;
 		write_pages(&self->log, 64 * state, 64, 4, 8);
 		data_fd = mig_state_enter(self->device, state);
@@ -436,7 +469,8 @@ TEST_F(dma_logging, started_in_every_state)
 	for (u32 state = 1; state < MIG_STATES; state++) {
 		int data_fd;
 
-		if (!mig_state_supported(self->device->flags, state) || state == VFIO_DEVICE_STATE_RESUMING)
+		if (!mig_state_supported(self->device->flags, state) ||
+		    state == VFIO_DEVICE_STATE_RESUMING)
 			continue;
 		data_fd = mig_state_enter(self->device, state);
 		start(&self->log);
@@ -513,7 +547,8 @@ TEST_F(dma_logging, strange_ranges)
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		u64 page_size = cases[i].page_size;
-		int ret = __dma_logging_start(self->device, cases[i].ranges, cases[i].count, &page_size);
+		int ret = __dma_logging_start(self->device, cases[i].ranges, cases[i].count,
+					      &page_size);
 
 		ksft_print_msg("%s: %s\n", cases[i].name, strerror(-ret));
 		if (!ret) {
@@ -562,7 +597,8 @@ TEST_F(dma_logging_open, none)
 		SKIP(return, "the device offers DMA logging");
 	for (size_t i = 0; i < ARRAY_SIZE(features); i++) {
 		EXPECT_EQ(-ENOTTY, __vfio_feature_probe(self->device->fd, features[i]));
-		EXPECT_EQ(-ENOTTY, __vfio_feature(self->device->fd, features[i], payload, sizeof(payload)));
+		EXPECT_EQ(-ENOTTY,
+			  __vfio_feature(self->device->fd, features[i], payload, sizeof(payload)));
 	}
 }
 

@@ -90,7 +90,8 @@ static void *move_data(void *arg)
 
 		if (user->writes && !left)
 			break;
-		moved = user->writes ? write(user->fd, user->stream->data + at, left < 10007 ? left : 10007) :
+		moved = user->writes ? write(user->fd, user->stream->data + at,
+					     left < 10007 ? left : 10007) :
 				       read(user->fd, piece, sizeof(piece));
 		at += moved > 0 && user->writes ? moved : 0;
 		__atomic_fetch_add(user->calls, 1, __ATOMIC_RELEASE);
@@ -124,13 +125,15 @@ TEST_F_TIMEOUT(ending, against_users, HOUR)
 	int rounds = 0;
 
 	do {
-		bool precopy = subject->device->flags & VFIO_MIGRATION_PRE_COPY, writes = rounds % 2;
+		bool precopy = subject->device->flags & VFIO_MIGRATION_PRE_COPY,
+		     writes = rounds % 2;
 		u64 calls = 0, enough = mig_random_below(&self->random, 40);
 		struct fd_user users[4];
 		int fd;
 
-		fd = mig_state_set_fd(subject->device, writes ? VFIO_DEVICE_STATE_RESUMING :
-				      precopy ? VFIO_DEVICE_STATE_PRE_COPY : VFIO_DEVICE_STATE_STOP_COPY);
+		fd = mig_state_set_fd(subject->device, writes  ? VFIO_DEVICE_STATE_RESUMING :
+						       precopy ? VFIO_DEVICE_STATE_PRE_COPY :
+								 VFIO_DEVICE_STATE_STOP_COPY);
 		for (size_t i = 0; i < ARRAY_SIZE(users); i++) {
 			users[i] = (struct fd_user){
 				.fd = fd,
@@ -243,7 +246,8 @@ static bool race_once(struct __test_metadata *_metadata, struct mig_subject *sub
 	racer->fd = -1;
 	racer->over = false;
 	start(&racer->thread, race, racer);
-	EXPECT_TRUE(mig_wait_until(workload->fault_hits(subject->device) > hits || is_over(racer), MIG_PATIENCE_MS));
+	EXPECT_TRUE(mig_wait_until(workload->fault_hits(subject->device) > hits || is_over(racer),
+				   MIG_PATIENCE_MS));
 	hit = workload->fault_hits(subject->device) > hits;
 	mig_fast(subject->device);
 	if (hit)
@@ -257,7 +261,8 @@ static bool race_once(struct __test_metadata *_metadata, struct mig_subject *sub
 	else
 		mig_device_reset(subject->device);
 	if (hit && racer->fd >= 0)
-		EXPECT_GE(0, racer->loads ? write(racer->fd, "", 1) : read(racer->fd, &(char){ 0 }, 1));
+		EXPECT_GE(0, racer->loads ? write(racer->fd, "", 1) :
+					    read(racer->fd, &(char){ 0 }, 1));
 	if (racer->fd >= 0)
 		close(racer->fd);
 	EXPECT_EQ(VFIO_DEVICE_STATE_RUNNING, mig_state_get(subject->device));
@@ -290,7 +295,8 @@ static void race_all(struct __test_metadata *_metadata, FIXTURE_DATA(ending) *se
 }
 
 /*
- * Items: 30 43. Faults: 1a 1b 1c N1 4. vfio.h: VFIO_DEVICE_RESET leads to RUNNING; the device may be
+ * Items: 30 43. Faults: 1a 1b 1c N1 4. vfio.h: VFIO_DEVICE_RESET leads to RUNNING; the device may
+ * be
  * closed or lose its driver at any time, in each firmware command of a save.
  */
 TEST_F_TIMEOUT(ending, in_a_save, HOUR)
@@ -317,7 +323,8 @@ FIXTURE_SETUP(killed)
 	mig_subject_open(&self->subject);
 	MIG_NEED(self->subject.device, VFIO_MIGRATION_STOP_COPY);
 	MIG_NEED_WORKLOAD(self->subject.device, fault_arm);
-	self->stream = mig_save(self->subject.device, self->subject.device->flags & VFIO_MIGRATION_PRE_COPY);
+	self->stream = mig_save(self->subject.device,
+				self->subject.device->flags & VFIO_MIGRATION_PRE_COPY);
 	mig_subject_close(&self->subject);
 	self->random = mig_random_start();
 }
@@ -343,7 +350,10 @@ static void be_killed(const char *name, struct racer *racer, u32 moment, int tel
 		pause();
 }
 
-/* Items: 30 43. Faults: 1a 1b. Closing is also what happens when the user dies, in the middle of a call. */
+/*
+ * Items: 30 43. Faults: 1a 1b. Closing is also what happens when the user dies, in the middle of a
+ * call.
+ */
 TEST_F_TIMEOUT(killed, in_each_direction, HOUR)
 {
 	double deadline = mig_deadline_ms();
@@ -361,7 +371,8 @@ TEST_F_TIMEOUT(killed, in_each_direction, HOUR)
 		user = fork();
 		ASSERT_LE(0, user);
 		if (!user)
-			be_killed(self->subject.name, &racer, 1 + moments[i] % (racer.loads ? 4 : 12), pipes[1]);
+			be_killed(self->subject.name, &racer,
+				  1 + moments[i] % (racer.loads ? 4 : 12), pipes[1]);
 		ASSERT_EQ(1, read(pipes[0], &hit, 1));
 		kill(user, SIGKILL);
 		ASSERT_TRUE(mig_wait_until(waitpid(user, NULL, WNOHANG) == user, MIG_PATIENCE_MS)) {

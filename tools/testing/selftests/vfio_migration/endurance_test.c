@@ -58,8 +58,8 @@ static void migrate(struct pair *pair, struct mig_device *source, struct mig_dev
 	to = mig_state_set_fd(target, VFIO_DEVICE_STATE_RESUMING);
 	VFIO_ASSERT_EQ(__mig_write(to, stream.data, stream.len), 0);
 	mig_state_set(target, VFIO_DEVICE_STATE_STOP);
-	VFIO_ASSERT_EQ(mig_sum(target), sum, "pair %u, migration %u: the target has another state", pair->number,
-		       pair->done);
+	VFIO_ASSERT_EQ(mig_sum(target), sum, "pair %u, migration %u: the target has another state",
+		       pair->number, pair->done);
 	mig_state_set(target, VFIO_DEVICE_STATE_RUNNING);
 	mig_state_set(source, VFIO_DEVICE_STATE_STOP);
 	close(from);
@@ -67,7 +67,8 @@ static void migrate(struct pair *pair, struct mig_device *source, struct mig_dev
 	mig_stream_free(&stream);
 	mig_device_reset(source);
 	if (changes)
-		VFIO_ASSERT_TRUE(mig_wait_until(target->workload->changes(target) > changes, MIG_PATIENCE_MS),
+		VFIO_ASSERT_TRUE(mig_wait_until(target->workload->changes(target) > changes,
+						MIG_PATIENCE_MS),
 				 "pair %u: the workload does not go on", pair->number);
 }
 
@@ -114,11 +115,15 @@ FIXTURE_TEARDOWN(endurance)
 	}
 }
 
-/* Items: 33 40 41. vfio.h: the state machine has to hold not once but always, whatever other devices do. */
+/*
+ * Items: 33 40 41. vfio.h: the state machine has to hold not once but always, whatever other
+ * devices do.
+ */
 TEST_F_TIMEOUT(endurance, back_and_forth, TIME_LIMIT)
 {
 	for (unsigned int i = 0; i < self->count; i++)
-		ASSERT_EQ(0, pthread_create(&self->pairs[i].thread, NULL, back_and_forth, &self->pairs[i]));
+		ASSERT_EQ(0, pthread_create(&self->pairs[i].thread, NULL, back_and_forth,
+					    &self->pairs[i]));
 	for (unsigned int i = 0; i < self->count; i++) {
 		ASSERT_EQ(0, pthread_join(self->pairs[i].thread, NULL));
 		EXPECT_EQ(2 * self->pairs[i].rounds, self->pairs[i].done);

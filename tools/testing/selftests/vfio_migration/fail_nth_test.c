@@ -85,7 +85,7 @@ static const char *injection_missing(int *fail_nth)
 	if (*fail_nth < 0)
 		return "the kernel has no fail-nth (CONFIG_FAULT_INJECTION)";
 	if (access(DEBUGFS "failslab", R_OK))
-		return "the kernel has no failslab (CONFIG_FAILSLAB, CONFIG_FAULT_INJECTION_DEBUG_FS)";
+		return "the kernel has no failslab (CONFIG_FAILSLAB, its debugfs files)";
 	return NULL;
 }
 
@@ -119,7 +119,10 @@ static void arm(int fail_nth, unsigned int nth)
 	VFIO_ASSERT_EQ(pwrite(fail_nth, text, len, 0), len);
 }
 
-/* Whether an allocation has failed. Reading and ending it can themselves be what fails; then nothing else has. */
+/*
+ * Whether an allocation has failed. Reading and ending it can themselves be what fails; then
+ * nothing else has.
+ */
 static bool disarm(int fail_nth)
 {
 	char left[16] = "";
@@ -143,7 +146,9 @@ static const char *back_to_running(struct mig_device *device)
 		mig_fill(device, 7);
 		return "does not get back to RUNNING, and is not in ERROR";
 	}
-	return mig_state_get(device) == VFIO_DEVICE_STATE_RUNNING ? NULL : "is not in RUNNING when SET says so";
+	return mig_state_get(device) == VFIO_DEVICE_STATE_RUNNING ?
+		       NULL :
+		       "is not in RUNNING when SET says so";
 }
 
 struct operation {
@@ -181,7 +186,8 @@ static unsigned int sweep(struct mig_device *device, int fail_nth, struct operat
 		ret = operation->run(operation, device);
 		struck = disarm(fail_nth);
 		failed += ret != 0;
-		fault = !struck && ret ? "fails, but nothing failed" : operation->fault(operation, device, ret);
+		fault = !struck && ret ? "fails, but nothing failed" :
+					 operation->fault(operation, device, ret);
 		stuck = back_to_running(device);
 		if (operation->data_fd >= 0)
 			close(operation->data_fd);
@@ -192,7 +198,8 @@ static unsigned int sweep(struct mig_device *device, int fail_nth, struct operat
 		if (!fault)
 			continue;
 		wrong++;
-		printf("# %s, allocation %u fails: the device %s (error %d)\n", operation->name, nth, fault, ret);
+		printf("# %s, allocation %u fails: the device %s (error %d)\n", operation->name,
+		       nth, fault, ret);
 	}
 	printf("# %s: %u allocations, %u errors\n", operation->name, nth - 2, failed);
 	fflush(stdout);
@@ -220,10 +227,13 @@ static const char *arc_fault(struct operation *operation, struct mig_device *dev
 
 	if (!ret)
 		return state == operation->to ? NULL : "is not in the state that it was set to";
-	if (state == operation->to && !mig_path_opens(device->flags, operation->from, operation->to))
+	if (state == operation->to &&
+	    !mig_path_opens(device->flags, operation->from, operation->to))
 		return "says that it is not in the new state, and is";
-	return state == operation->from || state == operation->to || state == VFIO_DEVICE_STATE_ERROR ? NULL :
-	       "is in a state that is not on the path";
+	return state == operation->from || state == operation->to ||
+			       state == VFIO_DEVICE_STATE_ERROR ?
+		       NULL :
+		       "is in a state that is not on the path";
 }
 
 /* Items: 28 35 48. Faults: 3 9. vfio.h: the state after an error is one of the path or ERROR. */
@@ -240,9 +250,11 @@ TEST_F_TIMEOUT(fail_nth, arcs, 200)
 			};
 
 			/* RESUMING is left with a stream: see 'load'. */
-			if (from == VFIO_DEVICE_STATE_RESUMING || mig_path(self->device->flags, from, to, path) != 1)
+			if (from == VFIO_DEVICE_STATE_RESUMING ||
+			    mig_path(self->device->flags, from, to, path) != 1)
 				continue;
-			snprintf(name, sizeof(name), "%s to %s", mig_state_name(from), mig_state_name(to));
+			snprintf(name, sizeof(name), "%s to %s", mig_state_name(from),
+				 mig_state_name(to));
 			EXPECT_EQ(0, sweep(self->device, self->fail_nth, &arc));
 		}
 	}
@@ -273,7 +285,10 @@ static const char *same_state(struct operation *operation, struct mig_device *de
 	return mig_state_get(device) == operation->from ? NULL : "is in another state";
 }
 
-/* Items: 20 48. Faults: 3. vfio.h: no state changes but by SET_STATE and reset; the device runs and can go on. */
+/*
+ * Items: 20 48. Faults: 3. vfio.h: no state changes but by SET_STATE and reset; the device runs
+ * and can go on.
+ */
 TEST_F_TIMEOUT(fail_nth, precopy_info, 120)
 {
 	struct operation info = {
@@ -304,8 +319,12 @@ TEST_F_TIMEOUT(fail_nth, read, 120)
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(states); i++) {
 		struct operation read = {
-			.name = i ? "read() in STOP_COPY" : "read() in PRE_COPY", .from = states[i], .sum = self->sum,
-			.prepare = enter_from, .run = run_read, .fault = same_state,
+			.name = i ? "read() in STOP_COPY" : "read() in PRE_COPY",
+			.from = states[i],
+			.sum = self->sum,
+			.prepare = enter_from,
+			.run = run_read,
+			.fault = same_state,
 		};
 
 		if (mig_state_supported(self->device->flags, states[i]))
@@ -338,8 +357,12 @@ static const char *load_fault(struct operation *operation, struct mig_device *de
 TEST_F_TIMEOUT(fail_nth, load, 120)
 {
 	struct operation load = {
-		.name = "write() and leaving RESUMING", .from = VFIO_DEVICE_STATE_RESUMING, .sum = self->sum,
-		.prepare = enter_from, .run = run_load, .fault = load_fault,
+		.name = "write() and leaving RESUMING",
+		.from = VFIO_DEVICE_STATE_RESUMING,
+		.sum = self->sum,
+		.prepare = enter_from,
+		.run = run_load,
+		.fault = load_fault,
 	};
 	struct mig_stream stream = mig_save(self->device, false);
 
@@ -354,7 +377,10 @@ static int run_reset(struct operation *operation, struct mig_device *device)
 	return __vfio_pci_device_reset(device->vfio);
 }
 
-/* The core may need memory before it comes to the device: then it is what it was, and the next reset works. */
+/*
+ * The core may need memory before it comes to the device: then it is what it was, and the next
+ * reset works.
+ */
 static const char *reset_fault(struct operation *operation, struct mig_device *device, int ret)
 {
 	if (!ret && mig_state_get(device) != VFIO_DEVICE_STATE_RUNNING)

@@ -83,7 +83,8 @@ static bool exists(struct mig_device *device, const struct migration_feature *fe
 TEST_F(feature, argsz_without_header)
 {
 	for (u32 argsz = 0; argsz < sizeof(struct vfio_device_feature); argsz++) {
-		EXPECT_EQ(-EINVAL, call(self->device, argsz, PROBE | VFIO_DEVICE_FEATURE_MIGRATION));
+		EXPECT_EQ(-EINVAL,
+			  call(self->device, argsz, PROBE | VFIO_DEVICE_FEATURE_MIGRATION));
 		EXPECT_EQ(-EINVAL, call(self->device, argsz, PROBE | unknown_features[0]));
 	}
 }
@@ -96,7 +97,8 @@ TEST_F(feature, unknown_flags)
 					1u << bit | PROBE | VFIO_DEVICE_FEATURE_MIGRATION));
 		EXPECT_EQ(-EINVAL, call(self->device, sizeof(struct argument),
 					1u << bit | GET | VFIO_DEVICE_FEATURE_MIGRATION));
-		EXPECT_EQ(-EINVAL, call(self->device, sizeof(struct argument), 1u << bit | unknown_features[0]));
+		EXPECT_EQ(-EINVAL, call(self->device, sizeof(struct argument),
+					1u << bit | unknown_features[0]));
 	}
 }
 
@@ -104,11 +106,13 @@ TEST_F(feature, unknown_flags)
 TEST_F(feature, get_and_set)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(features); i++) {
-		EXPECT_EQ(-EINVAL, call(self->device, sizeof(struct argument), GET | SET | features[i].feature)) {
+		EXPECT_EQ(-EINVAL, call(self->device, sizeof(struct argument),
+					GET | SET | features[i].feature)) {
 			TH_LOG("%s", features[i].name);
 		}
 	}
-	EXPECT_EQ(-EINVAL, call(self->device, sizeof(struct argument), GET | SET | unknown_features[0]));
+	EXPECT_EQ(-EINVAL,
+		  call(self->device, sizeof(struct argument), GET | SET | unknown_features[0]));
 }
 
 /*
@@ -145,13 +149,14 @@ TEST_F(feature, method)
 		if (!exists(self->device, &features[i]))
 			continue;
 		seen++;
-		EXPECT_EQ(-EINVAL, call(self->device, sizeof(struct argument), features[i].feature)) {
+		EXPECT_EQ(-EINVAL, call(self->device, sizeof(struct argument),
+					features[i].feature)) {
 			TH_LOG("%s without a method", features[i].name);
 		}
 		for (u32 method = GET; method <= SET; method <<= 1) {
 			if (!(method & features[i].methods)) {
-				EXPECT_EQ(-EINVAL,
-					  call(self->device, sizeof(struct argument), method | features[i].feature)) {
+				EXPECT_EQ(-EINVAL, call(self->device, sizeof(struct argument),
+							method | features[i].feature)) {
 					TH_LOG("%s, method %#x", features[i].name, method);
 				}
 			}
@@ -174,7 +179,8 @@ TEST_F(feature, payload_too_small)
 			if (!(method & features[i].methods))
 				continue;
 			for (size_t size = 0; size < features[i].size; size++) {
-				EXPECT_EQ(-EINVAL, call(self->device, sizeof(struct vfio_device_feature) + size,
+				EXPECT_EQ(-EINVAL, call(self->device,
+							sizeof(struct vfio_device_feature) + size,
 							method | features[i].feature)) {
 					TH_LOG("%s, %zu bytes", features[i].name, size);
 				}
@@ -212,7 +218,10 @@ static void *before_hole(size_t bytes)
 	return map + page - bytes;
 }
 
-/* Items: 8. vfio_ioctl_device_feature(): copy_from_user() of a header that is not there, or not all of it. */
+/*
+ * Items: 8. vfio_ioctl_device_feature(): copy_from_user() of a header that is not there, or not
+ * all of it.
+ */
 TEST_F(feature, header_faults)
 {
 	const u32 header[] = { sizeof(struct argument), PROBE | VFIO_DEVICE_FEATURE_MIGRATION };
@@ -237,7 +246,8 @@ TEST_F(feature, payload_faults)
 			continue;
 		seen++;
 		for (u32 method = GET; method <= SET; method <<= 1) {
-			u32 *argument = before_hole(sizeof(struct vfio_device_feature) + features[i].size - 1);
+			u32 *argument = before_hole(sizeof(struct vfio_device_feature) +
+						    features[i].size - 1);
 
 			if (!(method & features[i].methods))
 				continue;
@@ -322,7 +332,9 @@ TEST_F(feature, flags)
 	EXPECT_EQ(VFIO_DEVICE_STATE_RUNNING, mig_state_get(self->device));
 }
 
-/* Items: 12. A device says nothing of migration, or that it has STOP_COPY; flags of 0 are neither. */
+/*
+ * Items: 12. A device says nothing of migration, or that it has STOP_COPY; flags of 0 are neither.
+ */
 TEST_F(feature, flags_or_enotty)
 {
 	struct vfio_device_feature_migration migration = { };
@@ -334,7 +346,10 @@ TEST_F(feature, flags_or_enotty)
 	}
 }
 
-/* Items: 15. struct vfio_device: migration_flags is one of the "Members below here are set at init time". */
+/*
+ * Items: 15. struct vfio_device: migration_flags is one of the "Members below here are set at init
+ * time".
+ */
 TEST_F(feature, flags_do_not_change)
 {
 	MIG_NEED(self->device, VFIO_MIGRATION_STOP_COPY);
@@ -361,7 +376,8 @@ TEST_F(feature, precopy_info_v2)
 		SKIP(return, "the kernel has no MIG_PRECOPY_INFOv2");
 	if ((self->device->flags & MIG_PRE_COPY) != MIG_PRE_COPY) {
 		EXPECT_EQ(-EINVAL, probe(self->device, VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2));
-		EXPECT_EQ(-EINVAL, probe(self->device, SET | VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2));
+		EXPECT_EQ(-EINVAL,
+			  probe(self->device, SET | VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2));
 		EXPECT_EQ(-EINVAL, __mig_precopy_info_v2(self->device));
 		return;
 	}

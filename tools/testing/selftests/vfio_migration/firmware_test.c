@@ -61,8 +61,9 @@ FIXTURE_SETUP(firmware)
 {
 	self->device = mig_device_open(mig_devices_name(0));
 	self->bench.device = self->device;
-	MIG_NEED(self->device, mig_operation_needs_precopy(variant->operation) ? MIG_PRE_COPY :
-										    VFIO_MIGRATION_STOP_COPY);
+	MIG_NEED(self->device, mig_operation_needs_precopy(variant->operation) ?
+				       MIG_PRE_COPY :
+				       VFIO_MIGRATION_STOP_COPY);
 	MIG_NEED_WORKLOAD(self->device, fault_arm);
 }
 
@@ -93,8 +94,8 @@ static bool disarm(struct mig_device *device, struct strike *strike)
 
 static const char *say(char *text, size_t size, const struct strike *strike)
 {
-	snprintf(text, size, "%s %u %s", strike->times ? "command" : "every command from number", strike->nth,
-		 workload_fault_names[strike->fault]);
+	snprintf(text, size, "%s %u %s", strike->times ? "command" : "every command from number",
+		 strike->nth, workload_fault_names[strike->fault]);
 	return text;
 }
 
@@ -118,11 +119,13 @@ static const char *way_back_fault(struct mig_device *device)
 {
 	int ret = __mig_state_set(device, VFIO_DEVICE_STATE_RUNNING, NULL);
 
-	return ret || mig_state_get(device) == VFIO_DEVICE_STATE_RUNNING ? NULL : "is not in RUNNING when SET says so";
+	return ret || mig_state_get(device) == VFIO_DEVICE_STATE_RUNNING ?
+		       NULL :
+		       "is not in RUNNING when SET says so";
 }
 
-static const char *save_once(struct mig_bench *bench, enum mig_operation operation, struct strike *strike, bool *struck,
-			     int *error)
+static const char *save_once(struct mig_bench *bench, enum mig_operation operation,
+			     struct strike *strike, bool *struck, int *error)
 {
 	struct mig_device *device = bench->device;
 	struct mig_attempt attempt;
@@ -137,8 +140,8 @@ static const char *save_once(struct mig_bench *bench, enum mig_operation operati
 		fault = way_back_fault(device);
 	*struck = disarm(device, strike);
 	*error = attempt.error;
-	complete = !attempt.error &&
-		   (attempt.whole || operation == MIG_CANCELLED_SAVE || operation == MIG_ABORTED_SAVE);
+	complete = !attempt.error && (attempt.whole || operation == MIG_CANCELLED_SAVE ||
+				      operation == MIG_ABORTED_SAVE);
 	if (!fault)
 		fault = mig_source_fault(device, &attempt, sum);
 	if (!fault && !*struck && !complete)
@@ -170,9 +173,12 @@ static const char *load_once(struct mig_device *device, const struct mig_stream 
 	return fault;
 }
 
-/* The first command fails, then the second, ... until there is none to fail. Returns how often that went wrong. */
-static unsigned int sweep(struct mig_bench *bench, enum mig_operation operation, enum workload_fault kind,
-			  unsigned int times)
+/*
+ * The first command fails, then the second, ... until there is none to fail. Returns how often
+ * that went wrong.
+ */
+static unsigned int sweep(struct mig_bench *bench, enum mig_operation operation,
+			  enum workload_fault kind, unsigned int times)
 {
 	struct mig_device *target = operation == MIG_LOAD ? mig_bench_target(bench) : NULL;
 	unsigned int nth, wrong = 0, failed = 0;
@@ -190,14 +196,16 @@ static unsigned int sweep(struct mig_bench *bench, enum mig_operation operation,
 	}
 	for (nth = 1; nth <= MAX_COMMANDS && struck; nth++) {
 		struct strike strike = { .fault = kind, .nth = nth, .times = times };
-		const char *fault = target ? load_once(target, &stream, sum, &strike, &struck, &error) :
-					     save_once(bench, operation, &strike, &struck, &error);
+		const char *fault =
+			target ? load_once(target, &stream, sum, &strike, &struck, &error) :
+				 save_once(bench, operation, &strike, &struck, &error);
 
 		failed += error != 0;
 		if (!fault)
 			continue;
 		wrong++;
-		printf("# %s: the device %s (the error was %d)\n", say(text, sizeof(text), &strike), fault, error);
+		printf("# %s: the device %s (the error was %d)\n", say(text, sizeof(text), &strike),
+		       fault, error);
 	}
 	printf("# %u commands, each %s%s: %u errors\n", nth - 2, workload_fault_names[kind],
 	       times ? "" : " and so do all after it", failed);
@@ -208,8 +216,10 @@ static unsigned int sweep(struct mig_bench *bench, enum mig_operation operation,
 }
 
 /*
- * Items: 28 30 43 48. Faults: LOAD 2 9. vfio.h: "any transition request can be failed with an errno return and may then
- * move the device_state into ERROR"; short of that the source runs on, and "VFIO_DEVICE_RESET must be used".
+ * Items: 28 30 43 48. Faults: LOAD 2 9. vfio.h: "any transition request can be failed with an
+ * errno return and may then
+ * move the device_state into ERROR"; short of that the source runs on, and "VFIO_DEVICE_RESET must
+ * be used".
  */
 TEST_F_TIMEOUT(firmware, fails_once, 120)
 {
@@ -219,8 +229,10 @@ TEST_F_TIMEOUT(firmware, fails_once, 120)
 }
 
 /*
- * Items: 28 29 30 46. Faults: 2 9. The way back fails, too: "In this case the device was unable to execute the
- * requested arc and was also unable to restore the device to any valid device_state", or its state is still true.
+ * Items: 28 29 30 46. Faults: 2 9. The way back fails, too: "In this case the device was unable to
+ * execute the
+ * requested arc and was also unable to restore the device to any valid device_state", or its state
+ * is still true.
  */
 TEST_F_TIMEOUT(firmware, fails_from_then_on, 120)
 {
@@ -250,15 +262,15 @@ static bool data_fd_is_dead(int data_fd)
 	return read(data_fd, &byte, 1) <= 0 && write(data_fd, &byte, 1) < 0;
 }
 
-static bool reset_once(struct mig_device *device, u32 state, const struct mig_stream *stream, struct strike *strike,
-		       bool *struck)
+static bool reset_once(struct mig_device *device, u32 state, const struct mig_stream *stream,
+		       struct strike *strike, bool *struck)
 {
 	int data_fd = enter_session(device, state, stream);
 	bool good;
 
 	arm(device, strike);
-	good = !__vfio_pci_device_reset(device->vfio) && mig_state_get(device) == VFIO_DEVICE_STATE_RUNNING &&
-	       data_fd_is_dead(data_fd);
+	good = !__vfio_pci_device_reset(device->vfio) &&
+	       mig_state_get(device) == VFIO_DEVICE_STATE_RUNNING && data_fd_is_dead(data_fd);
 	*struck = disarm(device, strike);
 	mig_device_enable(device);
 	mig_change(device, 1);
@@ -267,7 +279,10 @@ static bool reset_once(struct mig_device *device, u32 state, const struct mig_st
 	return good;
 }
 
-/* Items: 20 30. vfio.h: "VFIO_DEVICE_RESET must be used to return the device_state back to RUNNING", from any state. */
+/*
+ * Items: 20 30. vfio.h: "VFIO_DEVICE_RESET must be used to return the device_state back to
+ * RUNNING", from any state.
+ */
 TEST_F_TIMEOUT(teardown, reset, 120)
 {
 	struct mig_device *device = self->device;
@@ -281,11 +296,15 @@ TEST_F_TIMEOUT(teardown, reset, 120)
 		bool struck = mig_state_supported(device->flags, session_states[i]);
 
 		for (unsigned int nth = 1; nth <= MAX_COMMANDS && struck; nth++) {
-			struct strike strike = { .fault = nth % 2 ? WORKLOAD_FAULT_FAIL : WORKLOAD_FAULT_STATE,
-						 .nth = nth, .times = 1 };
+			struct strike strike = { .fault = nth % 2 ? WORKLOAD_FAULT_FAIL :
+								    WORKLOAD_FAULT_STATE,
+						 .nth = nth,
+						 .times = 1 };
 
-			EXPECT_TRUE(reset_once(device, session_states[i], &stream, &strike, &struck)) {
-				TH_LOG("in %s, command %u fails", mig_state_name(session_states[i]), nth);
+			EXPECT_TRUE(reset_once(device, session_states[i], &stream, &strike,
+					       &struck)) {
+				TH_LOG("in %s, command %u fails", mig_state_name(session_states[i]),
+				       nth);
 			}
 		}
 		EXPECT_FALSE(struck);
@@ -326,14 +345,19 @@ FIXTURE_TEARDOWN(closing)
 	mig_stream_free(&self->stream);
 }
 
-/* Items: 43. linux/vfio.h of the data FD: the driver ends it "before close_device() returns"; then it opens as ever. */
+/*
+ * Items: 43. linux/vfio.h of the data FD: the driver ends it "before close_device() returns"; then
+ * it opens as ever.
+ */
 TEST_F_TIMEOUT(closing, in_a_session, 120)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(session_states); i++) {
 		bool struck = true;
 
 		for (unsigned int nth = 1; nth <= MAX_COMMANDS && struck; nth++) {
-			struct strike strike = { .fault = WORKLOAD_FAULT_FAIL, .nth = nth, .times = 1 };
+			struct strike strike = { .fault = WORKLOAD_FAULT_FAIL,
+						 .nth = nth,
+						 .times = 1 };
 			struct mig_device *device = mig_device_open(mig_devices_name(0));
 			int data_fd;
 
@@ -345,7 +369,8 @@ TEST_F_TIMEOUT(closing, in_a_session, 120)
 			data_fd = enter_session(device, session_states[i], &self->stream);
 			close_struck(device, &strike, &struck);
 			EXPECT_TRUE(data_fd_is_dead(data_fd)) {
-				TH_LOG("in %s, command %u fails", mig_state_name(session_states[i]), nth);
+				TH_LOG("in %s, command %u fails", mig_state_name(session_states[i]),
+				       nth);
 			}
 			close(data_fd);
 		}
@@ -374,7 +399,10 @@ static int driver_references(const char *name)
 	return references;
 }
 
-/* Items: 48. Faults: 7 2. Whatever fails in cancelling, the data FD is released, and with it the driver's module. */
+/*
+ * Items: 48. Faults: 7 2. Whatever fails in cancelling, the data FD is released, and with it the
+ * driver's module.
+ */
 TEST_F_TIMEOUT(closing, keeps_no_module, 120)
 {
 	int before = driver_references(mig_devices_name(0));
@@ -385,7 +413,9 @@ TEST_F_TIMEOUT(closing, keeps_no_module, 120)
 	device = mig_device_open(mig_devices_name(0));
 	MIG_NEED(device, MIG_PRE_COPY);
 	for (unsigned int i = 0; i < MANY_CANCELS; i++) {
-		struct strike strike = { .fault = WORKLOAD_FAULT_STATE, .nth = 1 + i % 2, .times = 1 };
+		struct strike strike = { .fault = WORKLOAD_FAULT_STATE,
+					 .nth = 1 + i % 2,
+					 .times = 1 };
 		int data_fd = mig_state_set_fd(device, VFIO_DEVICE_STATE_PRE_COPY);
 
 		arm(device, &strike);
@@ -396,8 +426,10 @@ TEST_F_TIMEOUT(closing, keeps_no_module, 120)
 			mig_device_reset(device);
 	}
 	mig_device_close(device);
-	EXPECT_TRUE(mig_wait_until(driver_references(mig_devices_name(0)) <= before, MIG_PATIENCE_MS)) {
-		TH_LOG("%d references to the module are left", driver_references(mig_devices_name(0)) - before);
+	EXPECT_TRUE(mig_wait_until(driver_references(mig_devices_name(0)) <= before,
+				   MIG_PATIENCE_MS)) {
+		TH_LOG("%d references to the module are left",
+		       driver_references(mig_devices_name(0)) - before);
 	}
 }
 

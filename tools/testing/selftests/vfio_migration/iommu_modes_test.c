@@ -64,7 +64,8 @@ static void expect_writing(struct __test_metadata *_metadata, struct mig_device 
 {
 	u64 before = device->workload->dma_count(device);
 
-	EXPECT_TRUE(mig_wait_until(device->workload->dma_count(device) > before + 20, MIG_PATIENCE_MS));
+	EXPECT_TRUE(mig_wait_until(device->workload->dma_count(device) > before + 20,
+				   MIG_PATIENCE_MS));
 }
 
 /* The n-th write, counted from 0, wrote n + 1 to place n % PLACES, and the device stopped. */
@@ -74,9 +75,11 @@ static void expect_written(struct __test_metadata *_metadata, struct mig_device 
 	u64 writes = device->workload->dma_count(device);
 
 	for (u64 i = 0; i < PLACES; i++) {
-		if (place(region, i) != (i < writes ? i + (writes - 1 - i) / PLACES * PLACES + 1 : 0)) {
+		if (place(region, i) !=
+		    (i < writes ? i + (writes - 1 - i) / PLACES * PLACES + 1 : 0)) {
 			EXPECT_EQ(i, PLACES) {
-				TH_LOG("place %lu has %lu after %lu writes", i, place(region, i), writes);
+				TH_LOG("place %lu has %lu after %lu writes", i, place(region, i),
+				       writes);
 			}
 			return;
 		}
@@ -89,13 +92,15 @@ static void expect_written(struct __test_metadata *_metadata, struct mig_device 
  */
 TEST_F(iommu_modes, migration)
 {
-	bool precopy = self->device->flags & VFIO_MIGRATION_PRE_COPY, dma = MIG_HAS(self->device, dma);
+	bool precopy = self->device->flags & VFIO_MIGRATION_PRE_COPY,
+	     dma = MIG_HAS(self->device, dma);
 	struct mig_device *target = self->device;
 	struct mig_stream stream;
 
 	mig_fill(self->device, 41);
 	if (dma) {
-		self->device->workload->dma(self->device, self->region.iova, BUFFER, STRIDE, WRITES);
+		self->device->workload->dma(self->device, self->region.iova, BUFFER, STRIDE,
+					    WRITES);
 		expect_writing(_metadata, self->device);
 	}
 	stream = mig_save(self->device, precopy);

@@ -119,7 +119,8 @@ static const char *not_over(int fd, bool writes)
 	}
 	VFIO_ASSERT_EQ(pipe(pipes), 0);
 	VFIO_ASSERT_EQ(write(pipes[1], data, 8), 8);
-	moved = error_of(writes ? splice(pipes[0], NULL, fd, NULL, 8, 0) : splice(fd, NULL, pipes[1], NULL, 8, 0));
+	moved = error_of(writes ? splice(pipes[0], NULL, fd, NULL, 8, 0) :
+				  splice(fd, NULL, pipes[1], NULL, 8, 0));
 	close(pipes[0]);
 	close(pipes[1]);
 	if (writes ? moved >= 0 : moved > 0)
@@ -140,7 +141,8 @@ static const char *not_over_for_all(int fd, bool writes)
 }
 
 /* A session of its own, from its begin to its end. */
-static bool can_migrate(struct mig_device *device, bool writes, const struct mig_stream *image, u64 sum)
+static bool can_migrate(struct mig_device *device, bool writes, const struct mig_stream *image,
+			u64 sum)
 {
 	struct mig_stream stream = { };
 	bool good;
@@ -200,18 +202,21 @@ static void try_progress(struct __test_metadata *_metadata, FIXTURE_DATA(lifetim
 	fd = begin(subject->device, progress, image);
 	ending->end(subject);
 	EXPECT_EQ(NULL, not_over_for_all(fd, writes)) {
-		TH_LOG("%s: %s goes on after the session", progress_names[progress], not_over(fd, writes));
+		TH_LOG("%s: %s goes on after the session", progress_names[progress],
+		       not_over(fd, writes));
 	}
 	ending->again(subject);
 	EXPECT_EQ(VFIO_DEVICE_STATE_RUNNING, mig_state_get(subject->device));
 	EXPECT_EQ(NULL, not_over_for_all(fd, writes)) {
-		TH_LOG("%s: %s works again with the device", progress_names[progress], not_over(fd, writes));
+		TH_LOG("%s: %s works again with the device", progress_names[progress],
+		       not_over(fd, writes));
 	}
 
 	next = begin(subject->device, progress, image);
 	EXPECT_NE(fd, next);
 	EXPECT_EQ(NULL, not_over_for_all(fd, writes)) {
-		TH_LOG("%s: %s takes part in another session", progress_names[progress], not_over(fd, writes));
+		TH_LOG("%s: %s takes part in another session", progress_names[progress],
+		       not_over(fd, writes));
 	}
 	/* The other session is not disturbed by that, and neither by the end of the FD. */
 	EXPECT_EQ(0, close(fd));
@@ -231,20 +236,25 @@ static void try_progress(struct __test_metadata *_metadata, FIXTURE_DATA(lifetim
 }
 
 /*
- * Items: 30 42 43 44. Faults: 1a 1b 1c N1. include/linux/vfio.h: "The driver is responsible to ensure that FD
+ * Items: 30 42 43 44. Faults: 1a 1b 1c N1. include/linux/vfio.h: "The driver is responsible to
+ * ensure that FD
  * reaches end of stream or error whenever the migration FSM leaves a data transfer state or before
  * close_device() returns."
  */
 TEST_F_TIMEOUT(lifetime, save, 120)
 {
 	for (enum progress progress = 0; progress < SAVES; progress++) {
-		if (progress < SAVE_STOPPED && !(self->subject.device->flags & VFIO_MIGRATION_PRE_COPY))
+		if (progress < SAVE_STOPPED &&
+		    !(self->subject.device->flags & VFIO_MIGRATION_PRE_COPY))
 			continue;
 		try_progress(_metadata, self, variant->ending, progress);
 	}
 }
 
-/* Items: 30 42 43 46. Faults: 1a. The same for the FD of a resume, that "the FD reaches end of stream or error". */
+/*
+ * Items: 30 42 43 46. Faults: 1a. The same for the FD of a resume, that "the FD reaches end of
+ * stream or error".
+ */
 TEST_F_TIMEOUT(lifetime, resume, 120)
 {
 	for (enum progress progress = SAVES; progress < PROGRESSES; progress++) {
@@ -358,7 +368,8 @@ static void begin_and_wait(const char *name, int socket, bool writes)
 {
 	struct mig_device *device = mig_device_open(name);
 
-	send_fd(socket, mig_state_set_fd(device, writes ? VFIO_DEVICE_STATE_RESUMING : VFIO_DEVICE_STATE_STOP_COPY));
+	send_fd(socket, mig_state_set_fd(device, writes ? VFIO_DEVICE_STATE_RESUMING :
+							  VFIO_DEVICE_STATE_STOP_COPY));
 	for (;;)
 		pause();
 }
@@ -411,7 +422,10 @@ TEST_F(elsewhere, lost_message)
 	mig_assert_usable(self->subject.device);
 }
 
-/* Items: 34 43. One stream comes out of one FD, whoever reads it: half of it in another process, while it lives. */
+/*
+ * Items: 34 43. One stream comes out of one FD, whoever reads it: half of it in another process,
+ * while it lives.
+ */
 TEST_F(elsewhere, read_in_turns)
 {
 	struct mig_bench bench = { };

@@ -300,7 +300,10 @@ TEST_F(low_power, wakeup_event)
 		mig_assert_usable(self->device);
 }
 
-/* Items: 84. vfio.h: "A device that has not entered low power state [...] will not generate a notification". */
+/*
+ * Items: 84. vfio.h: "A device that has not entered low power state [...] will not generate a
+ * notification".
+ */
 TEST_F(low_power, no_event_if_awake)
 {
 	int event_fd = eventfd(0, EFD_NONBLOCK);

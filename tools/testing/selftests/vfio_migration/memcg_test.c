@@ -19,7 +19,10 @@
 
 #include "kselftest_harness.h"
 
-/* What may stay charged to an empty cgroup: objects that a slab shares, pages that a CPU holds in advance. */
+/*
+ * What may stay charged to an empty cgroup: objects that a slab shares, pages
+ * that a CPU holds in advance.
+ */
 #define MEMORY_SLACK (768UL << 10)
 #define UNLIMITED (256UL << 20)
 
@@ -79,7 +82,8 @@ static bool find_root(char *root, size_t size, bool *mounted)
 
 	VFIO_ASSERT_NOT_NULL(mounts);
 	while (!found && fgets(line, sizeof(line), mounts))
-		found = sscanf(line, "%*s %1023s %63s", root, type) == 2 && !strcmp(type, "cgroup2");
+		found = sscanf(line, "%*s %1023s %63s", root, type) == 2 &&
+			!strcmp(type, "cgroup2");
 	fclose(mounts);
 	if (found)
 		return true;
@@ -100,7 +104,8 @@ FIXTURE_SETUP(memcg)
 		SKIP(return, "cgroup2 is not mounted and cannot be: %s", strerror(errno));
 	if (write_file(self->root, "cgroup.subtree_control", "+memory"))
 		SKIP(return, "the kernel has no memory cgroups of version 2 (CONFIG_MEMCG)");
-	snprintf_assert(self->cgroup, sizeof(self->cgroup), "%.1000s/vfio_migration.%d", self->root, getpid());
+	snprintf_assert(self->cgroup, sizeof(self->cgroup), "%.1000s/vfio_migration.%d",
+			self->root, getpid());
 
 	device = mig_device_open(mig_devices_name(0));
 	MIG_NEED(device, VFIO_MIGRATION_STOP_COPY);
@@ -124,11 +129,15 @@ FIXTURE_TEARDOWN(memcg)
 enum result { NO_ERROR, AN_ERROR, A_FAULT, KILLED };
 
 static const char *const result_names[] = {
-	[NO_ERROR] = "no error", [AN_ERROR] = "an error", [A_FAULT] = "a fault", [KILLED] = "killed",
+	[NO_ERROR] = "no error",
+		[AN_ERROR] = "an error",
+		[A_FAULT] = "a fault",
+		[KILLED] = "killed",
 };
 
 /* In a process of its own, which the cgroup may kill; then nobody but the kernel cleans up. */
-static enum result migrate(const char *cgroup, enum mig_operation operation, const struct mig_stream *stream, u64 sum,
+static enum result migrate(const char *cgroup, enum mig_operation operation,
+			   const struct mig_stream *stream, u64 sum,
 			   u64 more)
 {
 	struct mig_device *device;
@@ -142,7 +151,8 @@ static enum result migrate(const char *cgroup, enum mig_operation operation, con
 	more += read_number(cgroup, "memory.current", NULL);
 	snprintf_assert(text, sizeof(text), "%llu", (unsigned long long)more);
 	VFIO_ASSERT_EQ(write_file(cgroup, "memory.max", text), 0);
-	attempt = operation == MIG_LOAD ? mig_try_load(device, stream) : mig_try_save(device, operation);
+	attempt = operation == MIG_LOAD ? mig_try_load(device, stream) :
+					  mig_try_save(device, operation);
 	VFIO_ASSERT_EQ(write_file(cgroup, "memory.max", "max"), 0);
 	if (operation == MIG_LOAD)
 		fault = mig_target_fault(device, &attempt, sum);
@@ -155,7 +165,8 @@ static enum result migrate(const char *cgroup, enum mig_operation operation, con
 	return fault ? A_FAULT : attempt.error ? AN_ERROR : NO_ERROR;
 }
 
-static enum result migrate_within(const char *cgroup, enum mig_operation operation, const struct mig_stream *stream,
+static enum result migrate_within(const char *cgroup, enum mig_operation operation,
+				  const struct mig_stream *stream,
 				  u64 sum, u64 more)
 {
 	pid_t child;
@@ -172,21 +183,29 @@ static enum result migrate_within(const char *cgroup, enum mig_operation operati
 	return WIFEXITED(status) && WEXITSTATUS(status) < A_FAULT ? WEXITSTATUS(status) : A_FAULT;
 }
 
+static const u64 limits[] = { 64 << 10, 256 << 10, 512 << 10, 1 << 20, 2 << 20, UNLIMITED };
+
+static unsigned long long in_kib(const char *cgroup, const char *file)
+{
+	return read_number(cgroup, file, NULL) >> 10;
+}
+
 #define SWEEP(_operation) do {									\
-	static const u64 __limits[] = { 64 << 10, 256 << 10, 512 << 10, 1 << 20, 2 << 20, UNLIMITED };	\
 	unsigned int __hits = 0;								\
 	enum result __result;									\
 												\
-	for (unsigned int __i = 0; __i < ARRAY_SIZE(__limits); __i++) {				\
+	for (unsigned int __i = 0; __i < ARRAY_SIZE(limits); __i++) {				\
 		ASSERT_EQ(0, mkdir(self->cgroup, 0700));					\
-		__result = migrate_within(self->cgroup, _operation, &self->stream, self->sum, __limits[__i]);	\
+		__result = migrate_within(self->cgroup, _operation, &self->stream,		\
+					  self->sum, limits[__i]);				\
 		__hits += read_number(self->cgroup, "memory.events", "max") != 0;		\
-		TH_LOG("%llu KiB: %s, %llu KiB at most, %llu left", (unsigned long long)__limits[__i] >> 10,	\
-		       result_names[__result],							\
-		       (unsigned long long)read_number(self->cgroup, "memory.peak", NULL) >> 10,	\
-		       (unsigned long long)read_number(self->cgroup, "memory.current", NULL) >> 10);	\
+		TH_LOG("%llu KiB: %s, %llu KiB at most, %llu left",				\
+		       (unsigned long long)limits[__i] >> 10, result_names[__result],		\
+		       in_kib(self->cgroup, "memory.peak"),					\
+		       in_kib(self->cgroup, "memory.current"));					\
 		EXPECT_NE(A_FAULT, __result);							\
-		EXPECT_TRUE(mig_wait_until(read_number(self->cgroup, "memory.current", NULL) <= MEMORY_SLACK,	\
+		EXPECT_TRUE(mig_wait_until(read_number(self->cgroup, "memory.current",		\
+						       NULL) <= MEMORY_SLACK,			\
 					   MIG_PATIENCE_MS));					\
 		EXPECT_EQ(0, rmdir(self->cgroup));						\
 	}											\

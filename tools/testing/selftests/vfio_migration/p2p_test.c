@@ -15,7 +15,10 @@
 #define WRITES 2000
 #define QUIET_US 50000
 
-/* Two devices of one container, so that one can reach the other; IOMMUFD maps no BARs by their address. */
+/*
+ * Two devices of one container, so that one can reach the other; IOMMUFD maps no BARs by their
+ * address.
+ */
 FIXTURE(peer) {
 	struct mig_device *device;
 	struct mig_device *peer;

@@ -34,7 +34,8 @@ static void drain(struct __test_metadata *_metadata, int fd, struct mig_stream *
 {
 	struct vfio_precopy_info info;
 
-	ASSERT_TRUE(mig_wait_until((mig_read_precopy(fd, stream), mig_precopy_info_zeroed(fd, &info), is_end(&info)),
+	ASSERT_TRUE(mig_wait_until((mig_read_precopy(fd, stream),
+				    mig_precopy_info_zeroed(fd, &info), is_end(&info)),
 				   MIG_PATIENCE_MS)) {
 		TH_LOG("nothing is left to read, and initial_bytes is %llu, dirty_bytes %llu",
 		       info.initial_bytes, info.dirty_bytes);
@@ -59,7 +60,9 @@ TEST_F(precopy, on_entry)
 	EXPECT_EQ(sizeof(info), info.argsz);
 }
 
-/* Items: 65. Faults: 65. Both numbers are written at the temporary end, too, where they are zero. */
+/*
+ * Items: 65. Faults: 65. Both numbers are written at the temporary end, too, where they are zero.
+ */
 TEST_F(precopy, at_temporary_end)
 {
 	int fd = mig_state_set_fd(self->device, VFIO_DEVICE_STATE_PRE_COPY);
@@ -68,9 +71,11 @@ TEST_F(precopy, at_temporary_end)
 
 	mig_read_precopy(fd, &stream);
 	/* The device may have changed something by itself: that has to be read, too. */
-	ASSERT_TRUE(mig_wait_until((mig_read_precopy(fd, &stream), mig_precopy_info(fd, &info), is_end(&info)),
+	ASSERT_TRUE(mig_wait_until((mig_read_precopy(fd, &stream), mig_precopy_info(fd, &info),
+				    is_end(&info)),
 				   MIG_PATIENCE_MS)) {
-		TH_LOG("initial_bytes %#llx, dirty_bytes %#llx", info.initial_bytes, info.dirty_bytes);
+		TH_LOG("initial_bytes %#llx, dirty_bytes %#llx", info.initial_bytes,
+		       info.dirty_bytes);
 	}
 }
 
@@ -113,12 +118,14 @@ TEST_F(precopy, dirty)
 		mig_change(self->device, 30);
 		/* Long enough to be met while it is prepared. */
 		mig_slow(self->device, 1, 0);
-		ASSERT_TRUE(mig_wait_until((mig_precopy_info_zeroed(fd, &info), !is_end(&info)), MIG_PATIENCE_MS));
+		ASSERT_TRUE(mig_wait_until((mig_precopy_info_zeroed(fd, &info), !is_end(&info)),
+					   MIG_PATIENCE_MS));
 		EXPECT_EQ(0, info.initial_bytes);
 		EXPECT_LT(0, info.dirty_bytes);
 		EXPECT_GT(PLAUSIBLE, info.dirty_bytes);
 		EXPECT_EQ(1, read(fd, &byte, 1)) {
-			TH_LOG("%llu dirty bytes, and read() says %s", info.dirty_bytes, strerror(errno));
+			TH_LOG("%llu dirty bytes, and read() says %s", info.dirty_bytes,
+			       strerror(errno));
 		}
 		mig_fast(self->device);
 	}
@@ -193,7 +200,10 @@ TEST_F(precopy, in_p2p)
 	EXPECT_EQ(0, info.initial_bytes);
 }
 
-/* Items: 61. The session of the FD is over: neither does its device answer, nor that of a later session. */
+/*
+ * Items: 61. The session of the FD is over: neither does its device answer, nor that of a later
+ * session.
+ */
 TEST_F(precopy, session_over)
 {
 	int first = mig_state_set_fd(self->device, VFIO_DEVICE_STATE_PRE_COPY), second, ret;
@@ -212,7 +222,10 @@ TEST_F(precopy, session_over)
 	EXPECT_EQ(0, __mig_precopy_info_zeroed(second, &info));
 }
 
-/* Items: 69. A question changes nothing: asked again with nothing read, nothing changed, it has the same answer. */
+/*
+ * Items: 69. A question changes nothing: asked again with nothing read, nothing changed, it has
+ * the same answer.
+ */
 TEST_F(precopy, idempotent)
 {
 	int fd = mig_state_set_fd(self->device, VFIO_DEVICE_STATE_PRE_COPY);
@@ -220,7 +233,8 @@ TEST_F(precopy, idempotent)
 
 	/* Estimates become better while the device prepares its data. */
 	ASSERT_TRUE(mig_wait_until((mig_precopy_info_zeroed(fd, &info), usleep(20000),
-				    mig_precopy_info_zeroed(fd, &again), !memcmp(&info, &again, sizeof(info))),
+				    mig_precopy_info_zeroed(fd, &again),
+				    !memcmp(&info, &again, sizeof(info))),
 				   MIG_PATIENCE_MS));
 	for (int i = 0; i < 50; i++) {
 		mig_precopy_info_zeroed(fd, &again);
@@ -229,7 +243,10 @@ TEST_F(precopy, idempotent)
 	}
 }
 
-/* Items: 66. vfio.h: flags has VFIO_PRECOPY_INFO_REINIT or nothing once the user has opted in; an output. */
+/*
+ * Items: 66. vfio.h: flags has VFIO_PRECOPY_INFO_REINIT or nothing once the user has opted in; an
+ * output.
+ */
 TEST_F(precopy, flags)
 {
 	struct vfio_precopy_info info;
@@ -245,7 +262,8 @@ TEST_F(precopy, flags)
 }
 
 /*
- * Items: 67. Faults: 67. vfio.h: "initial_bytes may report a non-zero value irrespective of any previously
+ * Items: 67. Faults: 67. vfio.h: "initial_bytes may report a non-zero value irrespective of any
+ * previously
  * reported values [...]. dirty_bytes is also reset to zero"
  */
 TEST_F(precopy, reinit)
@@ -264,7 +282,8 @@ TEST_F(precopy, reinit)
 	drain(_metadata, fd, &stream);
 	self->device->workload->reinit(self->device);
 	mig_change(self->device, 10);
-	ASSERT_TRUE(mig_wait_until((mig_precopy_info_zeroed(fd, &info), !is_end(&info)), MIG_PATIENCE_MS));
+	ASSERT_TRUE(mig_wait_until((mig_precopy_info_zeroed(fd, &info), !is_end(&info)),
+				   MIG_PATIENCE_MS));
 	EXPECT_EQ(VFIO_PRECOPY_INFO_REINIT, info.flags);
 	EXPECT_LT(0, info.initial_bytes);
 	EXPECT_GT(PLAUSIBLE, info.initial_bytes);
@@ -312,15 +331,18 @@ static void *ask(void *arg)
 	struct vfio_precopy_info info;
 
 	while (!__atomic_load_n(&asker->stop, __ATOMIC_ACQUIRE)) {
-		if (__mig_precopy_info_zeroed(asker->fd, &info) || info.initial_bytes >= PLAUSIBLE ||
-		    info.dirty_bytes >= PLAUSIBLE)
+		if (__mig_precopy_info_zeroed(asker->fd, &info) ||
+		    info.initial_bytes >= PLAUSIBLE || info.dirty_bytes >= PLAUSIBLE)
 			asker->wrong++;
 		asker->asked++;
 	}
 	return NULL;
 }
 
-/* Items: 58 69. Asked all the time by another thread, it changes neither the stream nor its own answers. */
+/*
+ * Items: 58 69. Asked all the time by another thread, it changes neither the stream nor its own
+ * answers.
+ */
 TEST_F(precopy, asked_meanwhile)
 {
 	int fd = mig_state_set_fd(self->device, VFIO_DEVICE_STATE_PRE_COPY);
@@ -334,7 +356,8 @@ TEST_F(precopy, asked_meanwhile)
 		mig_read_precopy(fd, &stream);
 		mig_change(self->device, 20);
 	}
-	ASSERT_TRUE(mig_wait_until(__atomic_load_n(&asker.asked, __ATOMIC_RELAXED) > 3, MIG_PATIENCE_MS));
+	ASSERT_TRUE(mig_wait_until(__atomic_load_n(&asker.asked, __ATOMIC_RELAXED) > 3,
+				   MIG_PATIENCE_MS));
 	__atomic_store_n(&asker.stop, true, __ATOMIC_RELEASE);
 	pthread_join(asker.thread, NULL);
 	EXPECT_EQ(0, asker.wrong);
@@ -347,7 +370,10 @@ TEST_F(precopy, asked_meanwhile)
 	EXPECT_EQ(sum, mig_sum(target));
 }
 
-/* Items: 48. vfio.h: the user "may attempt to return to the original state": PRE_COPY is left at any moment. */
+/*
+ * Items: 48. vfio.h: the user "may attempt to return to the original state": PRE_COPY is left at
+ * any moment.
+ */
 TEST_F(precopy, cancelled)
 {
 	struct mig_stream stream = { };
@@ -416,7 +442,10 @@ TEST_F(data_size, while_reading)
 	EXPECT_TRUE(mig_reference_matches(&self->bench, &reference, &stream));
 }
 
-/* Items: 72. When the device cannot say, that is an error or an estimate, never an errno for a number. */
+/*
+ * Items: 72. When the device cannot say, that is an error or an estimate, never an errno for a
+ * number.
+ */
 TEST_F(data_size, failing)
 {
 	const struct workload *workload = self->device->workload;

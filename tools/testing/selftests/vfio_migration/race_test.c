@@ -75,13 +75,15 @@ static void start_readers(struct reader readers[SEVERAL], int fd)
 {
 	for (int i = 0; i < SEVERAL; i++) {
 		/* Some take all there is, some a little of it. */
-		readers[i] = (struct reader){ .fd = fd, .piece = i % 2 ? 1000 + 7777 * i : 16 << 20 };
+		readers[i] =
+			(struct reader){ .fd = fd, .piece = i % 2 ? 1000 + 7777 * i : 16 << 20 };
 		start(&readers[i].thread, read_share, &readers[i]);
 	}
 }
 
 /*
- * Items: 56. Faults: 11. vfio.h: "End of stream on the FD indicates the entire device state has been
+ * Items: 56. Faults: 11. vfio.h: "End of stream on the FD indicates the entire device state has
+ * been
  * transferred": not to one reader while another still waits for data, and no byte twice.
  */
 TEST_F_TIMEOUT(race, readers, HOUR)
@@ -119,7 +121,8 @@ TEST_F_TIMEOUT(race, readers, HOUR)
 }
 
 /*
- * Items: 49 56. Faults: 11. vfio.h: in pre-copy the end is a temporary one and read() "should return
+ * Items: 49 56. Faults: 11. vfio.h: in pre-copy the end is a temporary one and read() "should
+ * return
  * ENOMSG"; 0 is for the end of all, which is not before STOP_COPY.
  */
 TEST_F_TIMEOUT(race, readers_in_precopy, HOUR)
@@ -139,8 +142,8 @@ TEST_F_TIMEOUT(race, readers_in_precopy, HOUR)
 		for (int i = 0; i < SEVERAL; i++) {
 			pthread_join(readers[i].thread, NULL);
 			EXPECT_EQ(0, readers[i].ends) {
-				TH_LOG("in PRE_COPY read() returned 0 to reader %d, after %llu bytes", i,
-				       (unsigned long long)readers[i].bytes);
+				TH_LOG("in PRE_COPY reader %d got 0, after %llu bytes",
+				       i, (unsigned long long)readers[i].bytes);
 			}
 		}
 		mig_fast(self->device);
@@ -173,9 +176,13 @@ static void *write_anything(void *arg)
 	const struct mig_stream *stream = writer->stream;
 
 	for (int i = 0; i < 40; i++) {
-		/* The begin of the stream, where its first header is, or pieces that never fit together. */
+		/*
+		 * The begin of the stream, where its first header is, or pieces that never fit
+		 * together.
+		 */
 		size_t at = writer->begins ? 0 : mig_random_below(&writer->random, stream->len / 2);
-		size_t len = 1 + mig_random_below(&writer->random, writer->begins ? 100 : stream->len / 4);
+		size_t len = 1 + mig_random_below(&writer->random,
+						  writer->begins ? 100 : stream->len / 4);
 
 		if (write(writer->fd, stream->data + at, len) < 0 && errno == ENODEV)
 			break;
@@ -185,7 +192,8 @@ static void *write_anything(void *arg)
 
 /*
  * Items: 38. Faults: 5. Writers who know nothing of each other make no stream, whatever the driver
- * finds out about that; vfio.h: misuse must not "result in error conditions outside the user context".
+ * finds out about that; vfio.h: misuse must not "result in error conditions outside the user
+ * context".
  */
 TEST_F_TIMEOUT(race, writers, HOUR)
 {
@@ -258,7 +266,8 @@ static void *do_anything(void *arg)
 	u32 state;
 
 	while (mig_now_ms() < who->deadline) {
-		int fd = __atomic_load_n(&who->slots[mig_random_below(&who->random, SLOTS)], __ATOMIC_ACQUIRE);
+		int fd = __atomic_load_n(&who->slots[mig_random_below(&who->random, SLOTS)],
+					 __ATOMIC_ACQUIRE);
 		struct pollfd ready = { .fd = fd, .events = POLLIN | POLLOUT };
 		size_t len = mig_random_below(&who->random, sizeof(data));
 
@@ -282,7 +291,10 @@ static void *do_anything(void *arg)
 			__mig_precopy_info(fd, &info);
 			break;
 		case 10 ... 11:
-			/* Unless there is something, a read would wait for others, who may have gone. */
+			/*
+			 * Unless there is something, a read would wait for others, who may have
+			 * gone.
+			 */
 			if (poll(&ready, 1, 0) == 1)
 				write(fd, data, len);
 			break;
@@ -346,7 +358,8 @@ static void *use_bar(void *arg)
 	ssize_t moved;
 
 	do {
-		moved = user->writes ? write(user->fd, user->bar, page) : read(user->fd, user->bar, page);
+		moved = user->writes ? write(user->fd, user->bar, page) :
+				       read(user->fd, user->bar, page);
 		__atomic_fetch_add(&user->calls, 1, __ATOMIC_RELEASE);
 	} while (moved > 0 || (moved < 0 && (errno == EFAULT || errno == ENOMSG)));
 	__atomic_store_n(&user->over, true, __ATOMIC_RELEASE);
@@ -363,8 +376,9 @@ static void use_bar_while_reset(struct mig_device *device, bool writes)
 	do {
 		user.calls = 0;
 		user.over = false;
-		user.fd = mig_state_set_fd(device, writes ? VFIO_DEVICE_STATE_RESUMING :
-					   precopy ? VFIO_DEVICE_STATE_PRE_COPY : VFIO_DEVICE_STATE_STOP_COPY);
+		user.fd = mig_state_set_fd(device, writes  ? VFIO_DEVICE_STATE_RESUMING :
+						   precopy ? VFIO_DEVICE_STATE_PRE_COPY :
+							     VFIO_DEVICE_STATE_STOP_COPY);
 		start(&user.thread, use_bar, &user);
 		/* At once, after a call or a few; less may come. */
 		mig_wait_until(__atomic_load_n(&user.calls, __ATOMIC_ACQUIRE) >= rounds % 4 ||
@@ -451,8 +465,10 @@ static void *stall(void *arg)
 }
 
 /*
- * Items: 38. Faults: 5. One writer waits for a page of its buffer in the first bytes of the stream, the others come
- * while it does, and all go on at once: whatever they make of the stream, it is made of memory that is theirs.
+ * Items: 38. Faults: 5. One writer waits for a page of its buffer in the first bytes of the
+ * stream, the others come
+ * while it does, and all go on at once: whatever they make of the stream, it is made of memory
+ * that is theirs.
  */
 TEST_F_TIMEOUT(race, writers_meet, 120)
 {
@@ -476,7 +492,9 @@ TEST_F_TIMEOUT(race, writers_meet, 120)
 		start(&first.thread, stall, &first);
 		ASSERT_TRUE(somebody_waits(&first.page));
 		for (int i = 0; i < SEVERAL; i++) {
-			others[i] = (struct stalled){ .fd = first.fd, .writes = true, .page.at = stream.data };
+			others[i] = (struct stalled){ .fd = first.fd,
+						      .writes = true,
+						      .page.at = stream.data };
 			start(&others[i].thread, stall, &others[i]);
 			/* A driver may also let it through. */
 			mig_wait_until(__atomic_load_n(&others[i].tid, __ATOMIC_ACQUIRE) &&
@@ -520,7 +538,8 @@ static void *go_on(void *arg)
 
 static void stall_copy(struct __test_metadata *_metadata, struct mig_device *device, bool writes)
 {
-	static const char *const what[] = { "asking for the state", "MIG_DATA_SIZE", "a change of state", "a reset" };
+	static const char *const what[] = { "asking for the state", "MIG_DATA_SIZE",
+					    "a change of state", "a reset" };
 	struct stalled stalled = { .writes = writes };
 	struct bystander other = { .device = device, .leaves = !writes };
 	struct mig_stream stream;
@@ -530,12 +549,15 @@ static void stall_copy(struct __test_metadata *_metadata, struct mig_device *dev
 	mig_fill(device, 43);
 	stream = mig_save(device, false);
 	mig_device_reset(device);
-	stalled.fd = mig_state_set_fd(device, writes ? VFIO_DEVICE_STATE_RESUMING : VFIO_DEVICE_STATE_STOP_COPY);
+	stalled.fd = mig_state_set_fd(device, writes ? VFIO_DEVICE_STATE_RESUMING :
+						       VFIO_DEVICE_STATE_STOP_COPY);
 	start(&stalled.thread, stall, &stalled);
 	ASSERT_TRUE(somebody_waits(&stalled.page));
 	start(&other.thread, go_on, &other);
-	EXPECT_TRUE(mig_wait_until(__atomic_load_n(&other.done, __ATOMIC_ACQUIRE) == 4, MIG_PATIENCE_MS / 2)) {
-		TH_LOG("%s waits for a page of a buffer of %s", what[other.done], writes ? "write()" : "read()");
+	EXPECT_TRUE(mig_wait_until(__atomic_load_n(&other.done, __ATOMIC_ACQUIRE) == 4,
+				   MIG_PATIENCE_MS / 2)) {
+		TH_LOG("%s waits for a page of a buffer of %s", what[other.done],
+		       writes ? "write()" : "read()");
 	}
 	let_go(&stalled.page, stream.data);
 	pthread_join(stalled.thread, NULL);

@@ -87,7 +87,10 @@ TEST_F(read_way, same_stream)
 
 MIG_FIXTURE(read, VFIO_MIGRATION_STOP_COPY)
 
-/* Items: 22. vfio.h: the FD of a save is read; vfio_main.c's anon_inode is O_CLOEXEC and not seekable. */
+/*
+ * Items: 22. vfio.h: the FD of a save is read; vfio_main.c's anon_inode is O_CLOEXEC and not
+ * seekable.
+ */
 TEST_F(read, one_direction)
 {
 	int fd = mig_stopped_save_fd(self->device);
@@ -148,7 +151,8 @@ TEST_F(read, end_for_ever)
 /* Three pages, the last of which is not there. */
 static u8 *bad_pages(size_t page)
 {
-	u8 *pages = mmap(NULL, 3 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	u8 *pages =
+		mmap(NULL, 3 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	VFIO_ASSERT_NE(pages, MAP_FAILED);
 	VFIO_ASSERT_EQ(munmap(pages + 2 * page, page), 0);
@@ -220,7 +224,10 @@ TEST_F(read, signals)
 	do {
 		bool must_wait = !is_readable(fd);
 
-		/* Where there is something to read, or poll() does not know, one signal now and then will do. */
+		/*
+		 * Where there is something to read, or poll() does not know, one signal now and
+		 * then will do.
+		 */
 		alarm_every(must_wait ? 3000 : 10000);
 		got = read(fd, piece, sizeof(piece));
 		alarm_every(0);
@@ -238,7 +245,9 @@ TEST_F(read, signals)
 	EXPECT_TRUE(mig_reference_matches(&self->bench, &reference, &stream));
 }
 
-/* Items: 53. A process that waits in read() can be killed: the wait is no longer than the signal. */
+/*
+ * Items: 53. A process that waits in read() can be killed: the wait is no longer than the signal.
+ */
 TEST_F(read, killed)
 {
 	const struct workload *workload;
@@ -268,7 +277,8 @@ TEST_F(read, killed)
 }
 
 /*
- * Items: 53. read(2): with O_NONBLOCK, EAGAIN rather than waiting. Where poll() says that nothing is
+ * Items: 53. read(2): with O_NONBLOCK, EAGAIN rather than waiting. Where poll() says that nothing
+ * is
  * there, such a read must not give anything else, in particular not an end.
  */
 TEST_F(read, nonblock_in_production)
@@ -360,7 +370,8 @@ static void drain(struct __test_metadata *_metadata, int fd)
 	struct mig_stream stream = { };
 	struct vfio_precopy_info info;
 
-	ASSERT_TRUE(mig_wait_until((mig_read_precopy(fd, &stream), mig_precopy_info_zeroed(fd, &info),
+	ASSERT_TRUE(mig_wait_until((mig_read_precopy(fd, &stream),
+				    mig_precopy_info_zeroed(fd, &info),
 				    !info.initial_bytes && !info.dirty_bytes), MIG_PATIENCE_MS));
 	mig_stream_free(&stream);
 }
@@ -418,7 +429,10 @@ static bool is_asleep(struct waiter *waiter)
 	return tid && mig_thread_sleeps(tid);
 }
 
-/* Whoever comes late finds what has changed, and needs nobody to wake him: so it has to sleep, or be through. */
+/*
+ * Whoever comes late finds what has changed, and needs nobody to wake him: so it has to sleep, or
+ * be through.
+ */
 static void wait_begins(struct waiter *waiter, int fd)
 {
 	*waiter = (struct waiter){ .fd = fd };
@@ -439,7 +453,8 @@ TEST_F(read_precopy, poll_wakes_for_changes)
 	wait_begins(&waiter, fd);
 	mig_change(self->device, 20);
 	/* A driver may look for changes only when it is asked how many there are. */
-	EXPECT_TRUE(mig_wait_until((mig_precopy_info_zeroed(fd, &info), is_woken(&waiter)), MIG_PATIENCE_MS));
+	EXPECT_TRUE(mig_wait_until((mig_precopy_info_zeroed(fd, &info), is_woken(&waiter)),
+				   MIG_PATIENCE_MS));
 	pthread_join(waiter.thread, NULL);
 	EXPECT_TRUE(waiter.events & POLLIN);
 	mig_read_precopy(fd, &stream);

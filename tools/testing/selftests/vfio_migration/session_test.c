@@ -17,7 +17,10 @@
 
 MIG_FIXTURE(session, VFIO_MIGRATION_STOP_COPY)
 
-/* A session that is over: reads end or fail, nothing else is left to do with it, and poll() does not wait. */
+/*
+ * A session that is over: reads end or fail, nothing else is left to do with it, and poll() does
+ * not wait.
+ */
 static void expect_over(struct __test_metadata *_metadata, int data_fd, bool saves, const char *how)
 {
 	struct pollfd poll_fd = { .fd = data_fd, .events = saves ? POLLIN : POLLOUT };
@@ -209,7 +212,10 @@ static bool meets_fault(struct mig_device *device, int data_fd, u64 hits)
 TEST_F_TIMEOUT(session, pre_copy_ends_after_faults, 100)
 {
 	const enum workload_fault faults[] = {
-		WORKLOAD_FAULT_FAIL, WORKLOAD_FAULT_STATE, WORKLOAD_FAULT_RESOURCES, WORKLOAD_FAULT_DMA,
+		WORKLOAD_FAULT_FAIL,
+		WORKLOAD_FAULT_STATE,
+		WORKLOAD_FAULT_RESOURCES,
+		WORKLOAD_FAULT_DMA,
 	};
 	int met = 0;
 
@@ -223,8 +229,10 @@ TEST_F_TIMEOUT(session, pre_copy_ends_after_faults, 100)
 		self->device->workload->fault_arm(self->device, fault, i % FAULTS + 1, 1);
 		met += meets_fault(self->device, data_fd, hits);
 		if (mig_state_get(self->device) != VFIO_DEVICE_STATE_ERROR) {
-			EXPECT_EQ(0, __mig_state_set(self->device, VFIO_DEVICE_STATE_RUNNING, NULL)) {
-				TH_LOG("command %u %s", i % FAULTS + 1, workload_fault_names[fault]);
+			EXPECT_EQ(0, __mig_state_set(self->device, VFIO_DEVICE_STATE_RUNNING,
+						     NULL)) {
+				TH_LOG("command %u %s", i % FAULTS + 1,
+				       workload_fault_names[fault]);
 			}
 		}
 		close(data_fd);
@@ -237,7 +245,10 @@ TEST_F_TIMEOUT(session, pre_copy_ends_after_faults, 100)
 	mig_assert_usable(self->device);
 }
 
-/* Items: 47. A device that was there before is what the stream says, and nothing else of it is left. */
+/*
+ * Items: 47. A device that was there before is what the stream says, and nothing else of it is
+ * left.
+ */
 TEST_F(session, target_was_used_before)
 {
 	struct mig_stream stream;

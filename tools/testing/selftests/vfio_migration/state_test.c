@@ -184,7 +184,8 @@ static const char *walk(struct mig_device *device, const struct way *way, int *d
  * Every pair of states that a transition is allowed between: at once, or arc
  * by arc. Returns how many of them went wrong.
  */
-static int all_transitions(struct mig_device *device, const struct mig_stream *stream, bool arc_by_arc)
+static int all_transitions(struct mig_device *device, const struct mig_stream *stream,
+			   bool arc_by_arc)
 {
 	int failures = 0, pairs = 0;
 
@@ -205,7 +206,8 @@ static int all_transitions(struct mig_device *device, const struct mig_stream *s
 		why = walk(device, &way, &new) ?: wrong(device, from, to, old, new);
 		if (why) {
 			failures++;
-			ksft_print_msg("%s to %s: %s\n", mig_state_name(from), mig_state_name(to), why);
+			ksft_print_msg("%s to %s: %s\n", mig_state_name(from), mig_state_name(to),
+				       why);
 			mig_device_reset(device);
 		} else {
 			back_to_running(device, new >= 0 ? new : old, stream);
@@ -231,7 +233,9 @@ static struct mig_stream churning_stream(struct mig_device *device)
 	return stream;
 }
 
-/* Items: 17 18. vfio.h: "get the current migration state of the VFIO device, data_fd will be -1". */
+/*
+ * Items: 17 18. vfio.h: "get the current migration state of the VFIO device, data_fd will be -1".
+ */
 TEST_F(state, running_after_open)
 {
 	struct vfio_device_feature_mig_state data = { .device_state = 0x5a5a, .data_fd = 0x5a5a };
@@ -294,8 +298,13 @@ TEST_F(state, same_state_is_nothing)
  */
 TEST_F(state, refused_states)
 {
-	const u32 states[] = { VFIO_DEVICE_STATE_ERROR, VFIO_DEVICE_STATE_NR, VFIO_DEVICE_STATE_NR + 1,
-			       0x7fffffff, 0x80000000, 0x80000002, 0xffffffff };
+	const u32 states[] = { VFIO_DEVICE_STATE_ERROR,
+			       VFIO_DEVICE_STATE_NR,
+			       VFIO_DEVICE_STATE_NR + 1,
+			       0x7fffffff,
+			       0x80000000,
+			       0x80000002,
+			       0xffffffff };
 
 	for (u32 in = 1; in < MIG_STATES; in++) {
 		int data_fd;
@@ -322,7 +331,10 @@ TEST_F(state, refused_states)
 	}
 }
 
-/* Items: 26. vfio.h: "The optional states cannot be used with SET_STATE if the device does not support them". */
+/*
+ * Items: 26. vfio.h: "The optional states cannot be used with SET_STATE if the device does not
+ * support them".
+ */
 TEST_F(state, unsupported_states)
 {
 	int tried = 0;
@@ -428,7 +440,10 @@ static bool refuse(struct mig_device *device, const void *data, size_t len)
 	return false;
 }
 
-/* Into ERROR by data that is none, or by firmware that fails; false if the device does not go there. */
+/*
+ * Into ERROR by data that is none, or by firmware that fails; false if the device does not go
+ * there.
+ */
 static bool bring_into_error(struct mig_device *device)
 {
 	const u8 patterns[] = { 0x00, 0x5a, 0xff };
@@ -510,15 +525,18 @@ TEST_F_TIMEOUT(state, failed_transition, 100)
 			u32 state;
 			int ret;
 
-			self->device->workload->fault_arm(self->device, WORKLOAD_FAULT_FAIL, nth, 1);
+			self->device->workload->fault_arm(self->device, WORKLOAD_FAULT_FAIL, nth,
+							  1);
 			ret = __vfio_feature_raw(self->device->fd, &argument);
 			self->device->workload->fault_disarm(self->device);
 			state = mig_state_get(self->device);
 			if (ret) {
 				failed++;
 				EXPECT_EQ(-1, argument.state.data_fd);
-				EXPECT_TRUE(on_the_way(self->device, VFIO_DEVICE_STATE_RUNNING, to, state)) {
-					TH_LOG("%s instead of %s", mig_state_name(state), mig_state_name(to));
+				EXPECT_TRUE(on_the_way(self->device, VFIO_DEVICE_STATE_RUNNING, to,
+						       state)) {
+					TH_LOG("%s instead of %s", mig_state_name(state),
+					       mig_state_name(to));
 				}
 			} else {
 				EXPECT_EQ(to, state);

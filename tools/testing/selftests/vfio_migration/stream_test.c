@@ -57,8 +57,8 @@ FIXTURE_SETUP(stream)
 	self->format = stream_format_find(&self->saved, &self->records);
 	self->checked = self->format && self->format->checked(&self->saved);
 	printf("# a stream of %zu bytes, %u records%s%s%s\n", self->saved.len, self->records.count,
-	       self->format ? " of format " : ", no known format", self->format ? self->format->name : "",
-	       self->checked ? ", with checksums" : "");
+	       self->format ? " of format " : ", no known format",
+	       self->format ? self->format->name : "", self->checked ? ", with checksums" : "");
 }
 
 FIXTURE_TEARDOWN(stream)
@@ -89,13 +89,18 @@ static size_t end_of(const struct stream_record *record)
 	return record->at + record->len;
 }
 
-static void add_cut(struct mutations *all, const struct mig_stream *stream, size_t len, const char *where)
+static void add_cut(struct mutations *all, const struct mig_stream *stream, size_t len,
+		    const char *where)
 {
-	mutation_edit(mutation_add(all, stream, MUTATION_REFUSED, "cut to %zu bytes, %s", len, where), len,
-		      stream->len - len, NULL, 0);
+	mutation_edit(mutation_add(all, stream, MUTATION_REFUSED, "cut to %zu bytes, %s", len,
+				   where),
+		      len, stream->len - len, NULL, 0);
 }
 
-/* Items: 45. Faults: 13. vfio.h: "If the user provided data is found to be incomplete ... must fail the SET_STATE". */
+/*
+ * Items: 45. Faults: 13. vfio.h: "If the user provided data is found to be incomplete ... must
+ * fail the SET_STATE".
+ */
 TEST_F_TIMEOUT(stream, truncated, 120)
 {
 	size_t len = self->saved.len, last = 0;
@@ -103,8 +108,14 @@ TEST_F_TIMEOUT(stream, truncated, 120)
 	add_cut(&self->all, &self->saved, 0, "nothing at all");
 	for (unsigned int i = 0; i < self->records.count; i++) {
 		const struct stream_record *r = &self->records.record[i];
-		const size_t cuts[] = { r->at - 1, r->at, r->at + 1, r->at + r->header / 2 - 1, r->at + r->header - 1,
-					r->at + r->header, r->at + r->header + 1, end_of(r) - 1 };
+		const size_t cuts[] = { r->at - 1,
+					r->at,
+					r->at + 1,
+					r->at + r->header / 2 - 1,
+					r->at + r->header - 1,
+					r->at + r->header,
+					r->at + r->header + 1,
+					end_of(r) - 1 };
 
 		for (unsigned int j = i ? 0 : 2; j < ARRAY_SIZE(cuts); j++) {
 			if (cuts[j] <= last || cuts[j] >= len)
@@ -138,14 +149,18 @@ TEST_F(stream, precopy_part_only)
 	mig_stream_free(&part);
 }
 
-/* Items: 46 47. vfio.h: "To abort a RESUMING session the device must be reset", and a new one is a new stream. */
+/*
+ * Items: 46 47. vfio.h: "To abort a RESUMING session the device must be reset", and a new one is a
+ * new stream.
+ */
 TEST_F(stream, nothing_is_left_of_an_aborted_one)
 {
 	size_t half = self->saved.len / 2;
 
 	/* One device, so that they come in this order. */
 	add_cut(&self->all, &self->saved, half, "then the rest in another session");
-	mutation_edit(mutation_add(&self->all, &self->saved, MUTATION_REFUSED, "the rest alone"), 0, half, NULL, 0);
+	mutation_edit(mutation_add(&self->all, &self->saved, MUTATION_REFUSED, "the rest alone"), 0,
+		      half, NULL, 0);
 	mutation_add(&self->all, &self->saved, MUTATION_LOADED, "the whole stream");
 	EXPECT_EQ(0, mutations_run(&self->all, self->devices, 1));
 }
@@ -157,8 +172,10 @@ TEST_F(stream, records_dropped)
 	for (unsigned int i = 0; i < self->records.count; i++) {
 		const struct stream_record *r = &self->records.record[i];
 
-		mutation_edit(mutation_add(&self->all, &self->saved, r->needed ? MUTATION_REFUSED : IF_CHECKED,
-					   "without record %u (%s)", i, r->name), r->at, r->len, NULL, 0);
+		mutation_edit(mutation_add(&self->all, &self->saved,
+					   r->needed ? MUTATION_REFUSED : IF_CHECKED,
+					   "without record %u (%s)", i, r->name),
+			      r->at, r->len, NULL, 0);
 	}
 	RUN_ALL();
 }
@@ -170,18 +187,22 @@ TEST_F(stream, records_duplicated)
 	for (unsigned int i = 0; i < self->records.count; i++) {
 		const struct stream_record *r = &self->records.record[i];
 
-		mutation_edit(mutation_add(&self->all, &self->saved, IF_CHECKED, "record %u (%s) twice", i, r->name),
+		mutation_edit(mutation_add(&self->all, &self->saved, IF_CHECKED,
+					   "record %u (%s) twice", i, r->name),
 			      end_of(r), 0, self->saved.data + r->at, r->len);
-		mutation_edit(mutation_add(&self->all, &self->saved, IF_CHECKED, "record %u (%s) at the end, too", i,
-					   r->name), self->saved.len, 0, self->saved.data + r->at, r->len);
+		mutation_edit(mutation_add(&self->all, &self->saved, IF_CHECKED,
+					   "record %u (%s) at the end, too", i, r->name),
+			      self->saved.len, 0, self->saved.data + r->at, r->len);
 	}
 	RUN_ALL();
 }
 
-static void add_swapped(struct mutations *all, const struct mig_stream *stream, enum mutation_verdict verdict,
-			const struct stream_record *a, const struct stream_record *b)
+static void add_swapped(struct mutations *all, const struct mig_stream *stream,
+			enum mutation_verdict verdict, const struct stream_record *a,
+			const struct stream_record *b)
 {
-	struct mutation *mutation = mutation_add(all, stream, verdict, "%s at %zu, %s at %zu swapped", a->name, a->at,
+	struct mutation *mutation = mutation_add(all, stream, verdict,
+						 "%s at %zu, %s at %zu swapped", a->name, a->at,
 						 b->name, b->at);
 
 	mutation_edit(mutation, a->at, a->len, stream->data + b->at, b->len);
@@ -227,11 +248,13 @@ TEST_F(stream, spliced_together)
 		size_t from = self->records.record[i].at, to = others.record[i].at;
 
 		/* Where both say the same, it is no splice. */
-		if (from == to && (!memcmp(self->saved.data, other.data, from) ||
-				   (self->saved.len == other.len &&
-				    !memcmp(self->saved.data + from, other.data + from, other.len - from))))
+		if (from == to &&
+		    (!memcmp(self->saved.data, other.data, from) ||
+		     (self->saved.len == other.len &&
+		      !memcmp(self->saved.data + from, other.data + from, other.len - from))))
 			continue;
-		mutation_edit(mutation_add(&self->all, &self->saved, IF_CHECKED, "another save from record %u", i),
+		mutation_edit(mutation_add(&self->all, &self->saved, IF_CHECKED,
+					   "another save from record %u", i),
 			      from, self->saved.len - from, other.data + to, other.len - to);
 	}
 	RUN_ALL();
@@ -242,32 +265,39 @@ TEST_F(stream, spliced_together)
 /* Items: 45. "otherwise invalid": the state of another kind of device. */
 TEST_F(stream, foreign)
 {
-	static const char text[] = "The quick brown fox jumps over the lazy dog, again and again.\n";
+	static const char text[] =
+		"The quick brown fox jumps over the lazy dog, again and again.\n";
 	struct mig_random random = mig_random_start();
 	/* Where no format is known, noise may be what a device has as state. */
 	enum mutation_verdict verdict = self->format ? MUTATION_REFUSED : MUTATION_EITHER;
 	const size_t lengths[] = { 16, 17, 4096, self->saved.len };
 	u8 *noise = calloc_assert(1, self->saved.len + 4096);
 
-	mutation_edit(mutation_add(&self->all, &self->saved, MUTATION_REFUSED, "a text"), 0, self->saved.len, text,
-		      sizeof(text));
+	mutation_edit(mutation_add(&self->all, &self->saved, MUTATION_REFUSED, "a text"), 0,
+		      self->saved.len, text, sizeof(text));
 	for (unsigned int i = 0; i < ARRAY_SIZE(lengths); i++)
-		mutation_edit(mutation_add(&self->all, &self->saved, verdict, "%zu zeros", lengths[i]),
+		mutation_edit(mutation_add(&self->all, &self->saved, verdict, "%zu zeros",
+					   lengths[i]),
 			      0, self->saved.len, noise, lengths[i]);
 	for (size_t i = 0; i < self->saved.len + 4096; i++)
 		noise[i] = mig_random(&random);
 	for (unsigned int i = 0; i < ARRAY_SIZE(lengths); i++)
-		mutation_edit(mutation_add(&self->all, &self->saved, verdict, "%zu bytes of noise", lengths[i]),
+		mutation_edit(mutation_add(&self->all, &self->saved, verdict, "%zu bytes of noise",
+					   lengths[i]),
 			      0, self->saved.len, noise, lengths[i]);
 	memset(noise, 0xff, self->saved.len);
 	for (unsigned int i = 0; i < ARRAY_SIZE(lengths); i++)
-		mutation_edit(mutation_add(&self->all, &self->saved, verdict, "%zu ones", lengths[i]),
+		mutation_edit(mutation_add(&self->all, &self->saved, verdict, "%zu ones",
+					   lengths[i]),
 			      0, self->saved.len, noise, lengths[i]);
 	RUN_ALL();
 	free(noise);
 }
 
-/* Items: 45. Bytes behind the end: a record that is not whole is "inconsistent", anything else where it can be seen. */
+/*
+ * Items: 45. Bytes behind the end: a record that is not whole is "inconsistent", anything else
+ * where it can be seen.
+ */
 TEST_F(stream, garbage_appended)
 {
 	const size_t lengths[] = { 1, 7, 8, 15, 16, 17, 4096 };
@@ -278,11 +308,13 @@ TEST_F(stream, garbage_appended)
 	for (size_t i = 0; i < sizeof(noise); i++)
 		noise[i] = mig_random(&random) | 0x80;
 	for (unsigned int i = 0; i < ARRAY_SIZE(lengths); i++)
-		mutation_edit(mutation_add(&self->all, &self->saved, partial, "and %zu bytes", lengths[i]),
+		mutation_edit(mutation_add(&self->all, &self->saved, partial, "and %zu bytes",
+					   lengths[i]),
 			      self->saved.len, 0, noise, lengths[i]);
 	if (self->format) {
 		size_t len = self->format->header(header, sizeof(noise), -1, true);
-		struct mutation *mutation = mutation_add(&self->all, &self->saved, IF_CHECKED, "and a record");
+		struct mutation *mutation =
+			mutation_add(&self->all, &self->saved, IF_CHECKED, "and a record");
 
 		mutation_edit(mutation, self->saved.len, 0, header, len);
 		mutation_edit(mutation, self->saved.len, 0, noise, sizeof(noise));
@@ -290,13 +322,15 @@ TEST_F(stream, garbage_appended)
 	RUN_ALL();
 }
 
-static void add_flipped(struct mutations *all, const struct mig_stream *stream, enum mutation_verdict verdict,
-			size_t at, unsigned int bit, const char *where)
+static void add_flipped(struct mutations *all, const struct mig_stream *stream,
+			enum mutation_verdict verdict, size_t at, unsigned int bit,
+			const char *where)
 {
 	u8 changed = stream->data[at] ^ (1 << bit);
 
-	mutation_edit(mutation_add(all, stream, verdict, "bit %u of byte %zu flipped, %s", bit, at, where), at, 1,
-		      &changed, 1);
+	mutation_edit(mutation_add(all, stream, verdict, "bit %u of byte %zu flipped, %s", bit, at,
+				   where),
+		      at, 1, &changed, 1);
 }
 
 /* Items: 45. "inconsistent": only a stream with checksums shows every flipped bit. */
@@ -305,17 +339,19 @@ TEST_F_TIMEOUT(stream, bits_flipped, 120)
 	struct mig_random random = mig_random_start();
 
 	for (unsigned int i = 0; i < RANDOM_CASES; i++)
-		add_flipped(&self->all, &self->saved, IF_CHECKED, mig_random_below(&random, self->saved.len),
+		add_flipped(&self->all, &self->saved, IF_CHECKED,
+			    mig_random_below(&random, self->saved.len),
 			    mig_random_below(&random, 8), "anywhere");
 	RUN_ALL();
 }
 
 /* A little endian number made another, at the edges of what it can be. */
-static void add_changed_field(struct mutations *all, const struct mig_stream *stream, enum mutation_verdict verdict,
-			      const struct stream_record *record, const struct stream_field *field,
-			      unsigned int how)
+static void add_changed_field(struct mutations *all, const struct mig_stream *stream,
+			      enum mutation_verdict verdict, const struct stream_record *record,
+			      const struct stream_field *field, unsigned int how)
 {
-	static const char *const names[] = { "0", "ones", "one more", "one less", "the other byte order" };
+	static const char *const names[] = { "0", "ones", "one more", "one less",
+					     "the other byte order" };
 	const u8 *old = stream->data + record->at + field->at;
 	size_t len = field->len < 64 ? field->len : 64;
 	u8 new[64];
@@ -332,8 +368,9 @@ static void add_changed_field(struct mutations *all, const struct mig_stream *st
 			new[i] = old[len - 1 - i];
 	if (!memcmp(new, old, len))
 		return;
-	mutation_edit(mutation_add(all, stream, verdict, "%s of %s at %zu: %s", field->name, record->name, record->at,
-				   names[how]), record->at + field->at, len, new, len);
+	mutation_edit(mutation_add(all, stream, verdict, "%s of %s at %zu: %s", field->name,
+				   record->name, record->at, names[how]),
+		      record->at + field->at, len, new, len);
 }
 
 /* Items: 45. "inconsistent": every field of every record, header or body. */
@@ -349,9 +386,10 @@ TEST_F_TIMEOUT(stream, fields_changed, 120)
 			const struct stream_field *f = &r->field[j];
 
 			add_flipped(&self->all, &self->saved, IF_CHECKED,
-				    r->at + f->at + mig_random_below(&random, f->len), mig_random_below(&random, 8),
-				    f->name);
-			add_changed_field(&self->all, &self->saved, IF_CHECKED, r, f, mig_random_below(&random, 5));
+				    r->at + f->at + mig_random_below(&random, f->len),
+				    mig_random_below(&random, 8), f->name);
+			add_changed_field(&self->all, &self->saved, IF_CHECKED, r, f,
+					  mig_random_below(&random, 5));
 		}
 	}
 	RUN_ALL();
@@ -377,8 +415,10 @@ TEST_F_TIMEOUT(stream, sizes, 120)
 			name = self->format->kind_name(kind);
 			memset(bytes + header, 0x5a, 12);
 			mutation = mutation_add(&self->all, &self->saved, MUTATION_REFUSED,
-						"%s%s of %#llx bytes at %zu", name ? name : "unknown",
-						may_skip ? "" : " (mandatory)", (unsigned long long)size, at);
+						"%s%s of %#llx bytes at %zu",
+						name ? name : "unknown",
+						may_skip ? "" : " (mandatory)",
+						(unsigned long long)size, at);
 			mutation_edit(mutation, at, self->saved.len - at, bytes, header + body);
 		}
 	}
@@ -400,8 +440,8 @@ static size_t memory_available(void)
 }
 
 /* Bytes that the kernel took when a record came that claims @claim bytes and has @len. */
-static size_t memory_taken(struct mig_device *device, const struct stream_format *format, unsigned int kind, u64 claim,
-			   const u8 *body, size_t len)
+static size_t memory_taken(struct mig_device *device, const struct stream_format *format,
+			   unsigned int kind, u64 claim, const u8 *body, size_t len)
 {
 	int data_fd = mig_state_set_fd(device, VFIO_DEVICE_STATE_RESUMING);
 	size_t before, after;
@@ -434,9 +474,11 @@ TEST_F_TIMEOUT(stream, memory, 120)
 	for (unsigned int i = 0; i < ARRAY_SIZE(claims); i++) {
 		for (unsigned int kind = 0; !kind || self->format->kind_name(kind - 1); kind++) {
 			name = self->format->kind_name(kind);
-			taken = memory_taken(self->devices[0], self->format, kind, claims[i], body, received);
+			taken = memory_taken(self->devices[0], self->format, kind, claims[i], body,
+					     received);
 			ASSERT_LE(taken, received + MEMORY_SLACK) {
-				TH_LOG("%s of %#llx bytes took %zu MiB", name ? name : "unknown record",
+				TH_LOG("%s of %#llx bytes took %zu MiB",
+				       name ? name : "unknown record",
 				       (unsigned long long)claims[i], taken >> 20);
 			}
 		}
@@ -445,8 +487,9 @@ TEST_F_TIMEOUT(stream, memory, 120)
 	free(body);
 }
 
-static void add_unknown(struct mutations *all, const struct mig_stream *stream, enum mutation_verdict verdict,
-			const struct stream_format *format, const struct stream_record *before, bool may_skip)
+static void add_unknown(struct mutations *all, const struct mig_stream *stream,
+			enum mutation_verdict verdict, const struct stream_format *format,
+			const struct stream_record *before, bool may_skip)
 {
 	const size_t size = 4099;
 	u8 bytes[STREAM_MAX_HEADER + size];
@@ -454,16 +497,21 @@ static void add_unknown(struct mutations *all, const struct mig_stream *stream, 
 
 	memset(bytes + header, 0xa5, size);
 	mutation_edit(mutation_add(all, stream, verdict, "%s record before %s at %zu",
-				   may_skip ? "an unknown" : "a mandatory unknown", before->name, before->at),
+				   may_skip ? "an unknown" : "a mandatory unknown", before->name,
+				   before->at),
 		      before->at, 0, bytes, header + size);
 }
 
-/* Items: 45. A record that its writer thought necessary and the reader does not know: "otherwise invalid". */
+/*
+ * Items: 45. A record that its writer thought necessary and the reader does not know: "otherwise
+ * invalid".
+ */
 TEST_F(stream, unknown_mandatory)
 {
 	NEED_FORMAT();
 	for (unsigned int i = 0; i < self->records.count; i++)
-		add_unknown(&self->all, &self->saved, MUTATION_REFUSED, self->format, &self->records.record[i], false);
+		add_unknown(&self->all, &self->saved, MUTATION_REFUSED, self->format,
+			    &self->records.record[i], false);
 	RUN_ALL();
 }
 
@@ -472,14 +520,15 @@ TEST_F(stream, unknown_optional)
 {
 	NEED_FORMAT();
 	for (unsigned int i = 0; i < self->records.count; i++)
-		add_unknown(&self->all, &self->saved, self->checked ? MUTATION_REFUSED : MUTATION_LOADED, self->format,
+		add_unknown(&self->all, &self->saved,
+			    self->checked ? MUTATION_REFUSED : MUTATION_LOADED, self->format,
 			    &self->records.record[i], true);
 	RUN_ALL();
 }
 
 /* A cut, a copy, a hole, or noise: each somewhere. The edits of a mutation must not overlap. */
-static void edit_anyhow(struct mutation *mutation, const struct mig_stream *stream, struct mig_random *random,
-			size_t from, size_t to)
+static void edit_anyhow(struct mutation *mutation, const struct mig_stream *stream,
+			struct mig_random *random, size_t from, size_t to)
 {
 	size_t at = from + mig_random_below(random, to - from);
 	size_t len = mig_random_below(random, to - at < 300 ? to - at : 300) + 1;
@@ -493,7 +542,8 @@ static void edit_anyhow(struct mutation *mutation, const struct mig_stream *stre
 		mutation_edit(mutation, at, 0, stream->data + at, len);
 		break;
 	case 2:
-		mutation_edit(mutation, at, 0, stream->data + mig_random_below(random, stream->len - len), len);
+		mutation_edit(mutation, at, 0,
+			      stream->data + mig_random_below(random, stream->len - len), len);
 		break;
 	default:
 		for (size_t i = 0; i < len; i++)
@@ -510,20 +560,25 @@ TEST_F_TIMEOUT(stream, random_edits, 120)
 	struct mig_stream result;
 
 	for (unsigned int i = 0; i < RANDOM_CASES; i++) {
-		struct mutation *mutation = mutation_add(&self->all, saved, MUTATION_EITHER, "random edits %u", i);
+		struct mutation *mutation =
+			mutation_add(&self->all, saved, MUTATION_EITHER, "random edits %u", i);
 		unsigned int edits = 1 + mig_random_below(&random, MUTATION_MAX_EDITS);
 
 		for (unsigned int j = 0; j < edits; j++) {
 			size_t from = saved->len * j / edits, to = saved->len * (j + 1) / edits;
-			const struct stream_record *r = self->records.count ?
-				&self->records.record[mig_random_below(&random, self->records.count)] : NULL;
+			const struct stream_record *r = NULL;
+
+			if (self->records.count)
+				r = self->records.record +
+				    mig_random_below(&random, self->records.count);
 
 			if (r && i % 2 && r->at >= from && r->at + r->header < to)
 				from = r->at, to = r->at + r->header;
 			edit_anyhow(mutation, saved, &random, from, to);
 		}
 		result = mutation_build(mutation);
-		if (self->checked && self->format->checked(&result) && !mig_stream_same(&result, saved))
+		if (self->checked && self->format->checked(&result) &&
+		    !mig_stream_same(&result, saved))
 			mutation->verdict = MUTATION_REFUSED;
 		mig_stream_free(&result);
 	}

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include <linux/compiler.h>
+
 #include <libmigration.h>
 
 #include "kselftest_harness.h"
@@ -77,7 +79,10 @@ static void transfer_rest(int from, int to, u8 *buffer, size_t size)
 	VFIO_ASSERT_EQ(ret, 0, "the end of the stream");
 }
 
-/* Config space comes after the device's data and while the target is RESUMING: command register, then MSI-X. */
+/*
+ * Config space comes after the device's data and while the target is RESUMING: command register,
+ * then MSI-X.
+ */
 static void restore_config(struct mig_device *source, struct mig_device *target)
 {
 	u16 command = vfio_pci_config_readw(source->vfio, PCI_COMMAND);
@@ -143,7 +148,10 @@ static void migrate(struct mig_device *source, struct mig_device *target)
 	free(buffer);
 }
 
-/* Items: 40 41 42. vfio.h: "the migration FD"; QEMU: data before config space, the source is let go last. */
+/*
+ * Items: 40 41 42. vfio.h: "the migration FD"; QEMU: data before config space, the source is let
+ * go last.
+ */
 TEST_F(vmm, migrates_running)
 {
 	MIG_NEED_DEVICES(2);
@@ -154,7 +162,10 @@ TEST_F(vmm, migrates_running)
 	mig_change(self->bench.second, 1);
 }
 
-/* Items: 37. QEMU restores MSI-X and bus mastering while RESUMING, before the last of the state is applied. */
+/*
+ * Items: 37. QEMU restores MSI-X and bus mastering while RESUMING, before the last of the state is
+ * applied.
+ */
 TEST_F(vmm, config_while_resuming)
 {
 	struct mig_stream stream;
@@ -174,13 +185,17 @@ TEST_F(vmm, config_while_resuming)
 	start_vm(target);
 	target->workload->interrupt(target, 1, 1000);
 	fcntl_set_nonblock(target->vfio->msi_eventfds[1]);
-	EXPECT_TRUE(mig_wait_until(read(target->vfio->msi_eventfds[1], &(u64){ 0 }, sizeof(u64)) == sizeof(u64),
+	EXPECT_TRUE(mig_wait_until(read(target->vfio->msi_eventfds[1], &(u64){ 0 }, sizeof(u64)) ==
+					   sizeof(u64),
 				   MIG_PATIENCE_MS));
 	target->workload->interrupt(target, 1, 0);
 	mig_stream_free(&stream);
 }
 
-/* Items: 23 39. A VM that starts and stops without migrating: two steps each, all devices take the first one first. */
+/*
+ * Items: 23 39. A VM that starts and stops without migrating: two steps each, all devices take the
+ * first one first.
+ */
 TEST_F(vmm, starts_and_stops)
 {
 	mig_fill(self->device, 5);
@@ -226,7 +241,10 @@ TEST_F(vmm, paused_source)
 	mig_stream_free(&stream);
 }
 
-/* Items: 31 41. A VM that was never started (-S): PRE_COPY, then STOP_COPY at once, the target is never continued. */
+/*
+ * Items: 31 41. A VM that was never started (-S): PRE_COPY, then STOP_COPY at once, the target is
+ * never continued.
+ */
 TEST_F(vmm, prelaunch_source)
 {
 	struct mig_stream stream = { };
@@ -250,7 +268,10 @@ TEST_F(vmm, prelaunch_source)
 	mig_stream_free(&stream);
 }
 
-/* Items: 58 69 71. While nothing changes a VMM asks hundreds of times a second; this moves nothing and never fails. */
+/*
+ * Items: 58 69 71. While nothing changes a VMM asks hundreds of times a second; this moves nothing
+ * and never fails.
+ */
 TEST_F(vmm, polls_sizes)
 {
 	struct vfio_precopy_info info;
@@ -274,7 +295,10 @@ TEST_F(vmm, polls_sizes)
 	mig_stream_free(&stream);
 }
 
-/* Items: 62. A VMM that waits for the target's word sends it once initial_bytes is 0, which has to come. */
+/*
+ * Items: 62. A VMM that waits for the target's word sends it once initial_bytes is 0, which has to
+ * come.
+ */
 TEST_F(vmm, switchover_ack)
 {
 	struct vfio_precopy_info info;
@@ -370,7 +394,10 @@ FIXTURE_TEARDOWN(cancel)
 	mig_bench_close(&self->bench);
 }
 
-/* Items: 42 44 48. vfio.h: "terminate the data transfer session"; the VM goes on, and can be migrated later. */
+/*
+ * Items: 42 44 48. vfio.h: "terminate the data transfer session"; the VM goes on, and can be
+ * migrated later.
+ */
 TEST_F(cancel, goes_on)
 {
 	struct mig_stream stream;
@@ -395,7 +422,10 @@ TEST_F(cancel, goes_on)
 	mig_stream_free(&stream);
 }
 
-/* Items: 30 43. vfio.h: "VFIO_DEVICE_RESET": a guest that resets itself in pre-copy; QEMU then still says RUNNING. */
+/*
+ * Items: 30 43. vfio.h: "VFIO_DEVICE_RESET": a guest that resets itself in pre-copy; QEMU then
+ * still says RUNNING.
+ */
 TEST_F(cancel, by_reset)
 {
 	int from = -1;
@@ -411,7 +441,10 @@ TEST_F(cancel, by_reset)
 	mig_assert_usable(self->device);
 }
 
-/* Items: 18 43. A VMM that dies closes everything in any phase and any order; who opens next finds RUNNING. */
+/*
+ * Items: 18 43. A VMM that dies closes everything in any phase and any order; who opens next finds
+ * RUNNING.
+ */
 TEST_F(cancel, by_closing)
 {
 	int from = -1;
@@ -444,7 +477,10 @@ static void *read_in_thread(void *argument)
 	return NULL;
 }
 
-/* Items: 51. A channel of its own reads what STOP_COPY has, in another thread than the one that set the state. */
+/*
+ * Items: 51. A channel of its own reads what STOP_COPY has, in another thread than the one that
+ * set the state.
+ */
 TEST_F(vmm, reads_in_a_thread)
 {
 	struct channel channel = { .source = self->device };
@@ -465,7 +501,10 @@ TEST_F(vmm, reads_in_a_thread)
 	mig_stream_free(&channel.stream);
 }
 
-/* Items: 39 41. Two devices of one VM: states and reads take turns, all are in the P2P state before any is stopped. */
+/*
+ * Items: 39 41. Two devices of one VM: states and reads take turns, all are in the P2P state
+ * before any is stopped.
+ */
 TEST_F(vmm, two_devices_in_step)
 {
 	struct mig_device *devices[2];
@@ -512,7 +551,8 @@ TEST_F(vmm, closes_with_logging_on)
 	u64 page_size = 4096;
 	int ret;
 
-	ret = __vfio_feature_probe(self->device->fd, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_DMA_LOGGING_START);
+	ret = __vfio_feature_probe(self->device->fd,
+				   VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_DMA_LOGGING_START);
 	if (ret == -ENOTTY)
 		SKIP(return, "the device does not offer DMA logging");
 	for (int i = 0; i < 2; i++) {
@@ -525,20 +565,26 @@ TEST_F(vmm, closes_with_logging_on)
 	EXPECT_EQ(0, __dma_logging_stop(self->device));
 }
 
-/* Items: 42. The VM's memory goes on being mapped and written by the source until the end, and by the target after. */
+/*
+ * Items: 42. The VM's memory goes on being mapped and written by the source until the end, and by
+ * the target after.
+ */
 TEST_F(vmm, dma_goes_on_at_the_target)
 {
 	struct dma_region region = { .iova = GUEST_IOVA, .size = GUEST_MEMORY };
 	struct mig_device *target;
 	struct mig_stream stream;
-	u64 count;
+	u64 count, *writes;
 
 	MIG_NEED_WORKLOAD(self->device, dma);
-	region.vaddr = mmap(NULL, region.size, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_SHARED, -1, 0);
+	region.vaddr =
+		mmap(NULL, region.size, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_SHARED, -1, 0);
 	ASSERT_NE(MAP_FAILED, region.vaddr);
+	writes = region.vaddr;
 	iommu_map(self->device->iommu, &region);
 	self->device->workload->dma(self->device, region.iova, region.size, 4096, 5000);
-	ASSERT_TRUE(mig_wait_until(self->device->workload->dma_count(self->device) > 10, MIG_PATIENCE_MS));
+	ASSERT_TRUE(mig_wait_until(self->device->workload->dma_count(self->device) > 10,
+				   MIG_PATIENCE_MS));
 	stream = mig_save(self->device, self->device->flags & VFIO_MIGRATION_PRE_COPY);
 	count = self->device->workload->dma_count(self->device);
 
@@ -548,14 +594,16 @@ TEST_F(vmm, dma_goes_on_at_the_target)
 
 		iommu_map(target->iommu, &same);
 		mig_load(target, &stream);
-		EXPECT_TRUE(mig_wait_until(target->workload->dma_count(target) > count + 10, MIG_PATIENCE_MS));
+		EXPECT_TRUE(mig_wait_until(target->workload->dma_count(target) > count + 10,
+					   MIG_PATIENCE_MS));
 		target->workload->dma(target, region.iova, region.size, 4096, 0);
 		/* The n-th write is of n + 1, wherever it was made. */
-		EXPECT_LE(count, ((volatile u64 *)region.vaddr)[(count - 1) % (GUEST_MEMORY / 4096) * 512]);
+		EXPECT_LE(count, READ_ONCE(writes[(count - 1) % (GUEST_MEMORY / 4096) * 512]));
 		iommu_unmap(target->iommu, &same);
 	} else {
 		mig_load(target, &stream);
-		EXPECT_TRUE(mig_wait_until(target->workload->dma_count(target) > count + 10, MIG_PATIENCE_MS));
+		EXPECT_TRUE(mig_wait_until(target->workload->dma_count(target) > count + 10,
+					   MIG_PATIENCE_MS));
 		target->workload->dma(target, region.iova, region.size, 4096, 0);
 	}
 	iommu_unmap(self->device->iommu, &region);

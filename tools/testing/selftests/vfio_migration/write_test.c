@@ -186,7 +186,10 @@ TEST_F(write, bad_buffer)
 		size_t left = stream->len - at, good = at % (2 * page + 1);
 		ssize_t done;
 
-		/* The last bytes alone: behind them a missing page would be a missing part of a longer stream. */
+		/*
+		 * The last bytes alone: behind them a missing page would be a missing part of a
+		 * longer stream.
+		 */
 		good = good < left ? good : left;
 		memcpy(end - good, stream->data + at, good);
 		done = write(load->fd, end - good, good < left ? good + page : good);
@@ -271,7 +274,9 @@ TEST_F(write, nonblock_while_loading)
 	EXPECT_TRUE(load_arrives(load));
 }
 
-/* Items: 33. A writer may be killed while the device loads; it can be ended, and the device reset. */
+/*
+ * Items: 33. A writer may be killed while the device loads; it can be ended, and the device reset.
+ */
 TEST_F(write, killed)
 {
 	struct load *load = &self->load;
@@ -294,7 +299,9 @@ TEST_F(write, killed)
 	mig_assert_usable(load->target);
 }
 
-/* Items: 33. Two processes may take turns, each with a copy of the FD: one stream, in their order. */
+/*
+ * Items: 33. Two processes may take turns, each with a copy of the FD: one stream, in their order.
+ */
 TEST_F(write, in_turns)
 {
 	struct load *load = &self->load;

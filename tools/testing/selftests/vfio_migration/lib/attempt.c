@@ -14,7 +14,8 @@
 
 bool mig_operation_needs_precopy(enum mig_operation operation)
 {
-	return operation == MIG_PRECOPY_SAVE || operation == MIG_CANCELLED_SAVE || operation == MIG_ABORTED_SAVE;
+	return operation == MIG_PRECOPY_SAVE || operation == MIG_CANCELLED_SAVE ||
+	       operation == MIG_ABORTED_SAVE;
 }
 
 /* Until what changed since has come as data, or will not. */
@@ -76,7 +77,8 @@ static int save_abort(struct mig_device *device)
 	return ret ? ret : __mig_state_set(device, VFIO_DEVICE_STATE_RUNNING, NULL);
 }
 
-static int save(struct mig_device *device, enum mig_operation operation, struct mig_attempt *attempt)
+static int save(struct mig_device *device, enum mig_operation operation,
+		struct mig_attempt *attempt)
 {
 	u64 bytes;
 	int ret;
@@ -138,7 +140,8 @@ static const char *go_to_running(struct mig_device *device)
 {
 	u32 state = mig_state_get(device);
 
-	if (state != VFIO_DEVICE_STATE_RUNNING && __mig_state_set(device, VFIO_DEVICE_STATE_RUNNING, NULL))
+	if (state != VFIO_DEVICE_STATE_RUNNING &&
+	    __mig_state_set(device, VFIO_DEVICE_STATE_RUNNING, NULL))
 		return "does not get back to RUNNING, and is not in ERROR";
 	if (mig_state_get(device) != VFIO_DEVICE_STATE_RUNNING)
 		return "is not in RUNNING when SET says so";
@@ -172,7 +175,8 @@ const char *mig_target_fault(struct mig_device *device, const struct mig_attempt
 	const char *fault = NULL;
 
 	/* It stays what it was if it never came to loading. */
-	if (attempt->error && attempt->data_fd >= 0 && mig_state_get(device) == VFIO_DEVICE_STATE_RUNNING)
+	if (attempt->error && attempt->data_fd >= 0 &&
+	    mig_state_get(device) == VFIO_DEVICE_STATE_RUNNING)
 		fault = "runs, but the load failed";
 	if (!attempt->error && mig_sum(device) != sum)
 		fault = "says that it has loaded the state, and has another";

@@ -41,12 +41,14 @@ static bool is_device(const char *name)
 
 static void usage(const char *program)
 {
-	fprintf(stderr, "No device named. One or two that are bound to the driver under test, by PCI address or,\n"
-			"mediated devices, by UUID:\n\n"
-			"    %s [options] 0000:01:00.1 0000:01:00.2\n\n"
-			"or in the environment: VFIO_MIGRATION_DEVICES=\"0000:01:00.1 0000:01:00.2\". With two, streams of\n"
-			"the first are loaded into the second. VFIO_MIGRATION_IOMMU chooses a mode: " MODE_IOMMUFD ", "
-			MODE_VFIO_TYPE1V2_IOMMU ", ...\n", program);
+	fprintf(stderr,
+		"No device named. One or two that are bound to the driver under test, by PCI\n"
+		"address or, mediated devices, by UUID:\n\n"
+		"    %s [options] 0000:01:00.1 0000:01:00.2\n\n"
+		"or in the environment: VFIO_MIGRATION_DEVICES=\"0000:01:00.1 0000:01:00.2\".\n"
+		"With two, streams of the first are loaded into the second.\n"
+		"VFIO_MIGRATION_IOMMU chooses a mode: " MODE_IOMMUFD ", " MODE_VFIO_TYPE1V2_IOMMU
+		", ...\n", program);
 	exit(KSFT_SKIP);
 }
 
@@ -106,11 +108,15 @@ const char *mig_iommu_mode_missing(const char *name, const char *mode)
 	if (!strcmp(mode, MODE_IOMMUFD)) {
 		if (!iommufd)
 			return "the kernel has no /dev/iommu (CONFIG_IOMMUFD)";
-		return has_cdev(name) ? NULL : "the device has no character device (CONFIG_VFIO_DEVICE_CDEV)";
+		return has_cdev(name) ?
+			       NULL :
+			       "the device has no character device (CONFIG_VFIO_DEVICE_CDEV)";
 	}
 	if (!strncmp(mode, MODE_IOMMUFD, strlen(MODE_IOMMUFD)))
 		return iommufd ? NULL : "the kernel has no /dev/iommu (CONFIG_IOMMUFD)";
-	return access("/dev/vfio/vfio", R_OK | W_OK) ? "the kernel has no /dev/vfio/vfio (CONFIG_VFIO_CONTAINER)" : NULL;
+	return access("/dev/vfio/vfio", R_OK | W_OK) ?
+		       "the kernel has no /dev/vfio/vfio (CONFIG_VFIO_CONTAINER)" :
+		       NULL;
 }
 
 const char *mig_iommu_mode(const char *name)

@@ -42,8 +42,9 @@ iova_t mig_dma_free_iova(struct mig_device *device, u64 size)
 
 void mig_dma_map(struct mig_device *device, struct dma_region *region, u64 size)
 {
-	*region = (struct dma_region) {
-		.vaddr = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0),
+	*region = (struct dma_region){
+		.vaddr =
+			mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0),
 		.iova = mig_dma_free_iova(device, size),
 		.size = size,
 	};
@@ -51,8 +52,11 @@ void mig_dma_map(struct mig_device *device, struct dma_region *region, u64 size)
 	iommu_map(device->iommu, region);
 }
 
-void mig_dma_map_too(struct mig_device *device, struct dma_region *too, const struct dma_region *region)
+void mig_dma_map_too(struct mig_device *device, struct dma_region *too,
+		     const struct dma_region *region)
 {
-	*too = (struct dma_region) { .vaddr = region->vaddr, .iova = region->iova, .size = region->size };
+	*too = (struct dma_region){ .vaddr = region->vaddr,
+				    .iova = region->iova,
+				    .size = region->size };
 	iommu_map(device->iommu, too);
 }

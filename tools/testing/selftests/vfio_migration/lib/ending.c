@@ -71,7 +71,8 @@ static void bind(struct mig_subject *subject)
 const struct mig_ending mig_endings[MIG_ENDINGS] = {
 	[MIG_ENDING_RESET] = { "VFIO_DEVICE_RESET", reset, reset },
 	/* It is not VFIO's, so it need not change the state: the user resets, too. */
-	[MIG_ENDING_SYSFS_RESET] = { "a reset through sysfs", sysfs_reset, reset, .needs_pci = true },
+	[MIG_ENDING_SYSFS_RESET] = { "a reset through sysfs", sysfs_reset, reset,
+				     .needs_pci = true },
 	[MIG_ENDING_CLOSE] = { "closing", mig_subject_close, mig_subject_open },
 	[MIG_ENDING_UNBIND] = { "closing and unbinding", unbind, bind, .needs_pci = true },
 	[MIG_ENDING_UNBIND_OPEN] = { "unbinding while open", unbind_open, bind, .needs_pci = true },

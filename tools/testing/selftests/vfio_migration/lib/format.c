@@ -24,7 +24,8 @@ struct stream_record *stream_records_add(struct stream_records *records)
 void stream_field_add(struct stream_record *record, const char *name, size_t at, size_t len)
 {
 	VFIO_ASSERT_LT(record->fields, (unsigned int)STREAM_MAX_FIELDS);
-	record->field[record->fields++] = (struct stream_field){ .name = name, .at = at, .len = len };
+	record->field[record->fields++] =
+		(struct stream_field){ .name = name, .at = at, .len = len };
 }
 
 void stream_records_free(struct stream_records *records)
@@ -33,7 +34,8 @@ void stream_records_free(struct stream_records *records)
 	*records = (struct stream_records){ };
 }
 
-const struct stream_format *stream_format_find(const struct mig_stream *stream, struct stream_records *records)
+const struct stream_format *stream_format_find(const struct mig_stream *stream,
+					       struct stream_records *records)
 {
 	const struct stream_format *const *at;
 

@@ -58,7 +58,8 @@ static void open_group(struct vfio_pci_device *device)
 	char link[PATH_MAX], target[PATH_MAX] = "", path[PATH_MAX];
 
 	snprintf_assert(link, sizeof(link), "/sys/bus/mdev/devices/%s/iommu_group", device->bdf);
-	VFIO_ASSERT_GT(readlink(link, target, sizeof(target) - 1), 0, "%s has no group\n", device->bdf);
+	VFIO_ASSERT_GT(readlink(link, target, sizeof(target) - 1), 0, "%s has no group\n",
+		       device->bdf);
 	snprintf_assert(path, sizeof(path), "/dev/vfio/%s", basename(target));
 
 	device->group_fd = open(path, O_RDWR);

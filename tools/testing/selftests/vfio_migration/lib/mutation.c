@@ -21,8 +21,8 @@ struct worker {
 	pthread_t thread;
 };
 
-struct mutation *mutation_add(struct mutations *all, const struct mig_stream *base, enum mutation_verdict verdict,
-			      const char *name, ...)
+struct mutation *mutation_add(struct mutations *all, const struct mig_stream *base,
+			      enum mutation_verdict verdict, const char *name, ...)
 {
 	struct mutation *mutation;
 	va_list args;
@@ -81,14 +81,16 @@ void mutations_free(struct mutations *all)
 	all->count = 0;
 }
 
-static void complain(struct worker *worker, const struct mutation *mutation, const char *what, int written, int stop)
+static void complain(struct worker *worker, const struct mutation *mutation, const char *what,
+		     int written, int stop)
 {
 	if (__atomic_fetch_add(worker->wrong, 1, __ATOMIC_RELAXED) < MAX_COMPLAINTS)
-		printf("# %s: %s (write() gave %d, to STOP %d, in %s)\n", mutation->name, what, written, stop,
-		       mig_state_name(mig_state_get(worker->device)));
+		printf("# %s: %s (write() gave %d, to STOP %d, in %s)\n", mutation->name, what,
+		       written, stop, mig_state_name(mig_state_get(worker->device)));
 }
 
-static const char *fault_of(struct worker *worker, const struct mutation *mutation, int written, int stop)
+static const char *fault_of(struct worker *worker, const struct mutation *mutation, int written,
+			    int stop)
 {
 	u32 state = mig_state_get(worker->device);
 
@@ -143,13 +145,16 @@ static void *work(void *arg)
 	return NULL;
 }
 
-unsigned int mutations_run(struct mutations *all, struct mig_device *const devices[], unsigned int count)
+unsigned int mutations_run(struct mutations *all, struct mig_device *const devices[],
+			   unsigned int count)
 {
 	struct worker *workers = calloc_assert(count, sizeof(*workers));
 	unsigned int next = 0, wrong = 0;
 
 	for (unsigned int i = 0; i < count; i++) {
-		workers[i] = (struct worker){ .all = all, .device = devices[i], .next = &next, .wrong = &wrong };
+		workers[i] = (struct worker){
+			.all = all, .device = devices[i], .next = &next, .wrong = &wrong
+		};
 		VFIO_ASSERT_EQ(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
 	}
 	for (unsigned int i = 0; i < count; i++)

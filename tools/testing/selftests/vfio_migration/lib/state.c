@@ -62,10 +62,16 @@ bool mig_state_has_session(u32 state)
  */
 static u32 next_state(u32 from, u32 to)
 {
-	enum { E = VFIO_DEVICE_STATE_ERROR, ST = VFIO_DEVICE_STATE_STOP, RU = VFIO_DEVICE_STATE_RUNNING,
-	       SC = VFIO_DEVICE_STATE_STOP_COPY, RS = VFIO_DEVICE_STATE_RESUMING,
-	       RP = VFIO_DEVICE_STATE_RUNNING_P2P, PC = VFIO_DEVICE_STATE_PRE_COPY,
-	       PP = VFIO_DEVICE_STATE_PRE_COPY_P2P };
+	enum {
+		E = VFIO_DEVICE_STATE_ERROR,
+		ST = VFIO_DEVICE_STATE_STOP,
+		RU = VFIO_DEVICE_STATE_RUNNING,
+		SC = VFIO_DEVICE_STATE_STOP_COPY,
+		RS = VFIO_DEVICE_STATE_RESUMING,
+		RP = VFIO_DEVICE_STATE_RUNNING_P2P,
+		PC = VFIO_DEVICE_STATE_PRE_COPY,
+		PP = VFIO_DEVICE_STATE_PRE_COPY_P2P
+	};
 	static const u8 next[MIG_STATES][MIG_STATES] = {
 		/*         to: ERR ST  RU  SC  RS  RP  PC  PP */
 		[ST] =       { E,  ST, RP, SC, RS, RP, RP, RP },
@@ -114,7 +120,8 @@ bool mig_path_opens(u64 flags, u32 from, u32 to)
 int __mig_state_get(struct mig_device *device, u32 *state)
 {
 	struct vfio_device_feature_mig_state data = { .data_fd = -1 };
-	int ret = __vfio_feature(device->fd, VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE,
+	int ret = __vfio_feature(device->fd,
+				 VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE,
 				 &data, sizeof(data));
 
 	if (!ret)
@@ -126,14 +133,16 @@ u32 mig_state_get(struct mig_device *device)
 {
 	u32 state = VFIO_DEVICE_STATE_ERROR;
 
-	VFIO_ASSERT_EQ(__mig_state_get(device, &state), 0, "%s: the state cannot be read", device->name);
+	VFIO_ASSERT_EQ(__mig_state_get(device, &state), 0, "%s: the state cannot be read",
+		       device->name);
 	return state;
 }
 
 int __mig_state_set(struct mig_device *device, u32 state, int *data_fd)
 {
 	struct vfio_device_feature_mig_state data = { .device_state = state, .data_fd = -1 };
-	int ret = __vfio_feature(device->fd, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE,
+	int ret = __vfio_feature(device->fd,
+				 VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE,
 				 &data, sizeof(data));
 
 	if (data_fd)
@@ -149,7 +158,8 @@ void mig_state_set(struct mig_device *device, u32 state)
 
 	ret = __mig_state_set(device, state, &data_fd);
 	VFIO_ASSERT_EQ(ret, 0, "%s: to %s", device->name, mig_state_name(state));
-	VFIO_ASSERT_EQ(data_fd, -1, "%s: to %s gave a data FD", device->name, mig_state_name(state));
+	VFIO_ASSERT_EQ(data_fd, -1, "%s: to %s gave a data FD", device->name,
+		       mig_state_name(state));
 }
 
 int mig_state_set_fd(struct mig_device *device, u32 state)
@@ -158,7 +168,8 @@ int mig_state_set_fd(struct mig_device *device, u32 state)
 
 	ret = __mig_state_set(device, state, &data_fd);
 	VFIO_ASSERT_EQ(ret, 0, "%s: to %s", device->name, mig_state_name(state));
-	VFIO_ASSERT_GE(data_fd, 0, "%s: to %s gave no data FD", device->name, mig_state_name(state));
+	VFIO_ASSERT_GE(data_fd, 0, "%s: to %s gave no data FD", device->name,
+		       mig_state_name(state));
 	return data_fd;
 }
 
@@ -181,8 +192,9 @@ int mig_state_enter(struct mig_device *device, u32 state)
 int __mig_data_size(struct mig_device *device, u64 *bytes)
 {
 	struct vfio_device_feature_mig_data_size data = { };
-	int ret = __vfio_feature(device->fd, VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_MIG_DATA_SIZE,
-				 &data, sizeof(data));
+	int ret = __vfio_feature(device->fd,
+				 VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_MIG_DATA_SIZE, &data,
+				 sizeof(data));
 
 	if (!ret)
 		*bytes = data.stop_copy_length;
@@ -214,6 +226,7 @@ void mig_precopy_info_zeroed(int data_fd, struct vfio_precopy_info *info)
 
 int __mig_precopy_info_v2(struct mig_device *device)
 {
-	return __vfio_feature(device->fd, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2,
+	return __vfio_feature(device->fd,
+			      VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2,
 			      NULL, 0);
 }

@@ -59,7 +59,8 @@ int __mig_read(int data_fd, struct mig_stream *stream, size_t piece)
 
 void mig_read_all(int data_fd, struct mig_stream *stream)
 {
-	VFIO_ASSERT_EQ(__mig_read(data_fd, stream, PIECE), MIG_STREAM_END, "the stream does not end");
+	VFIO_ASSERT_EQ(__mig_read(data_fd, stream, PIECE), MIG_STREAM_END,
+		       "the stream does not end");
 }
 
 void mig_read_precopy(int data_fd, struct mig_stream *stream)
@@ -92,14 +93,18 @@ int __mig_write(int data_fd, const void *data, size_t len)
 	return __mig_write_pieces(data_fd, data, len, PIECE);
 }
 
-/* What changed after the first images comes as data of its own, at the latest when the estimate is asked for. */
+/*
+ * What changed after the first images comes as data of its own, at the latest when the estimate is
+ * asked for.
+ */
 static void read_next_round(int data_fd, struct mig_stream *stream)
 {
 	struct vfio_precopy_info info;
 	size_t before = stream->len;
 
-	VFIO_ASSERT_TRUE(mig_wait_until((mig_precopy_info(data_fd, &info), mig_read_precopy(data_fd, stream),
-					 stream->len > before), MIG_PATIENCE_MS),
+	VFIO_ASSERT_TRUE(mig_wait_until((mig_precopy_info(data_fd, &info),
+					 mig_read_precopy(data_fd, stream), stream->len > before),
+					MIG_PATIENCE_MS),
 			 "the device changed, and pre-copy has no more data");
 }
 

@@ -24,13 +24,17 @@ static void add_flag(int fd, int flag)
 	VFIO_ASSERT_EQ(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | flag), 0);
 }
 
-const char *mig_mover_open(struct mig_mover *mover, enum mig_way way, int fd, bool writes, size_t whole)
+const char *mig_mover_open(struct mig_mover *mover, enum mig_way way, int fd, bool writes,
+			   size_t whole)
 {
 	*mover = (struct mig_mover){ .fd = fd, .writes = writes, .way = way, .whole = whole };
 	switch (way) {
 	case MIG_WAY_SPLICE:
 		VFIO_ASSERT_EQ(pipe(mover->pipe), 0);
-		/* A way that the FD does not know shall fail at once, not wait for a reader of the pipe. */
+		/*
+		 * A way that the FD does not know shall fail at once, not wait for a reader of the
+		 * pipe.
+		 */
 		add_flag(mover->pipe[0], O_NONBLOCK);
 		add_flag(mover->pipe[1], O_NONBLOCK);
 		break;
@@ -73,7 +77,8 @@ static size_t next_size(struct mig_mover *mover)
 	case MIG_WAY_PRIMES:
 		return primes[mover->calls % ARRAY_SIZE(primes)];
 	case MIG_WAY_RANDOM:
-		return 1 + mig_random_below(&mover->random, 1ULL << mig_random_below(&mover->random, 20));
+		return 1 + mig_random_below(&mover->random,
+					    1ULL << mig_random_below(&mover->random, 20));
 	case MIG_WAY_SPLICE:
 		return PIPE_PIECE - mover->calls % 3 * 1000;
 	case MIG_WAY_VECTOR:
@@ -159,7 +164,8 @@ static ssize_t move(struct mig_mover *mover, u8 *data, size_t len)
 		if (moved >= 0 || errno != EAGAIN || mover->way != MIG_WAY_NONBLOCK)
 			break;
 		mover->again++;
-		VFIO_ASSERT_EQ(poll(&wait, 1, MIG_PATIENCE_MS), 1, "EAGAIN, and poll() waits for ever");
+		VFIO_ASSERT_EQ(poll(&wait, 1, MIG_PATIENCE_MS), 1,
+			       "EAGAIN, and poll() waits for ever");
 	}
 	if (moved >= 0) {
 		mover->at += moved;

@@ -18,7 +18,8 @@
 
 static void *map(int fd, u64 what)
 {
-	void *at = mmap(NULL, MAP_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, what);
+	void *at =
+		mmap(NULL, MAP_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, what);
 
 	VFIO_ASSERT_NE(at, MAP_FAILED);
 	return at;
@@ -67,7 +68,8 @@ ssize_t mig_uring_move(struct mig_uring *ring, bool writes, int fd, void *data, 
 		.off = -1,
 	};
 	__atomic_store_n(ring->sq_tail, tail + 1, __ATOMIC_RELEASE);
-	VFIO_ASSERT_EQ(syscall(__NR_io_uring_enter, ring->fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0), 1);
+	VFIO_ASSERT_EQ(syscall(__NR_io_uring_enter, ring->fd, 1, 1, IORING_ENTER_GETEVENTS, NULL,
+			       0), 1);
 	VFIO_ASSERT_NE(__atomic_load_n(ring->cq_tail, __ATOMIC_ACQUIRE), head);
 	result = ring->cqes[head & ring->cq_mask].res;
 	__atomic_store_n(ring->cq_head, head + 1, __ATOMIC_RELEASE);

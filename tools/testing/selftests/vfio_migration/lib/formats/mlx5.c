@@ -39,12 +39,14 @@ static const struct stream_field size_fields[] = {
 };
 
 static const struct stream_field identity_fields[] = {
-	{ "version", 0, 4 }, { "checksum", 4, 4 }, { "family", 8, 16 }, { "vendor", 24, 2 }, { "device", 26, 2 },
-	{ "subsystem vendor", 28, 2 }, { "subsystem device", 30, 2 }, { "firmware", 32, 8 }, { "capabilities", 40, 8 },
+	{ "version", 0, 4 },	       { "checksum", 4, 4 },  { "family", 8, 16 },
+	{ "vendor", 24, 2 },	       { "device", 26, 2 },   { "subsystem vendor", 28, 2 },
+	{ "subsystem device", 30, 2 }, { "firmware", 32, 8 }, { "capabilities", 40, 8 },
 };
 
 static const struct stream_field check_fields[] = {
-	{ "length", 0, 8 }, { "sequence", 8, 4 }, { "kind", 12, 4 }, { "checksum", 16, 4 }, { "reserved", 20, 4 },
+	{ "length", 0, 8 },    { "sequence", 8, 4 },  { "kind", 12, 4 },
+	{ "checksum", 16, 4 }, { "reserved", 20, 4 },
 };
 
 static const struct stream_field end_fields[] = {
@@ -75,7 +77,8 @@ static const struct kind *kind_of(u32 tag)
 	return NULL;
 }
 
-static void add_fields(struct stream_record *record, size_t at, const struct stream_field *fields, unsigned int count)
+static void add_fields(struct stream_record *record, size_t at, const struct stream_field *fields,
+		       unsigned int count)
 {
 	for (unsigned int i = 0; i < count; i++)
 		stream_field_add(record, fields[i].name, at + fields[i].at, fields[i].len);
@@ -136,7 +139,8 @@ static bool checked(const struct mig_stream *stream)
 	if (stream->len < sizeof(header) + kinds[IDENTITY].size)
 		return false;
 	memcpy(&header, stream->data, sizeof(header));
-	return le32toh(header.tag) == kinds[IDENTITY].tag && le64toh(header.size) == kinds[IDENTITY].size;
+	return le32toh(header.tag) == kinds[IDENTITY].tag &&
+	       le64toh(header.size) == kinds[IDENTITY].size;
 }
 
 static size_t header(u8 *to, u64 size, unsigned int kind, bool may_skip)

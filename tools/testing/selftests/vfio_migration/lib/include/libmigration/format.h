@@ -71,6 +71,7 @@ void stream_field_add(struct stream_record *record, const char *name, size_t at,
 void stream_records_free(struct stream_records *records);
 
 /* The format of a whole stream, and its records; NULL if there is none. */
-const struct stream_format *stream_format_find(const struct mig_stream *stream, struct stream_records *records);
+const struct stream_format *stream_format_find(const struct mig_stream *stream,
+					       struct stream_records *records);
 
 #endif /* LIBMIGRATION_FORMAT_H */

@@ -48,8 +48,9 @@ struct mutations {
 };
 
 /* The pointer is good until the next one is added. */
-struct mutation *mutation_add(struct mutations *all, const struct mig_stream *base, enum mutation_verdict verdict,
-			      const char *name, ...) __attribute__((format(printf, 4, 5)));
+struct mutation *mutation_add(struct mutations *all, const struct mig_stream *base,
+			      enum mutation_verdict verdict, const char *name, ...)
+	__attribute__((format(printf, 4, 5)));
 /* The edits of a mutation come in the order of their places. */
 void mutation_edit(struct mutation *mutation, size_t at, size_t drop, const void *data, size_t len);
 struct mig_stream mutation_build(const struct mutation *mutation);
@@ -59,6 +60,7 @@ void mutations_free(struct mutations *all);
  * Loads each into one of the devices, which work in parallel, and resets it
  * then. Returns how many of them went wrong, having said how.
  */
-unsigned int mutations_run(struct mutations *all, struct mig_device *const devices[], unsigned int count);
+unsigned int mutations_run(struct mutations *all, struct mig_device *const devices[],
+			   unsigned int count);
 
 #endif /* LIBMIGRATION_MUTATION_H */

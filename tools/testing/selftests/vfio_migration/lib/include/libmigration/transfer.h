@@ -16,14 +16,14 @@
 #include <libmigration/uring.h>
 
 enum mig_way {
-	MIG_WAY_BYTES,		/* single bytes at both ends and here and there, for all would take long */
-	MIG_WAY_PRIMES,		/* sizes that divide nothing */
-	MIG_WAY_HUGE,		/* more at once than there is */
-	MIG_WAY_VECTOR,		/* readv(), writev() with odd and empty parts */
-	MIG_WAY_SPLICE,		/* through a pipe */
-	MIG_WAY_URING,		/* io_uring */
-	MIG_WAY_NONBLOCK,	/* O_NONBLOCK, with poll() to wait */
-	MIG_WAY_RANDOM,		/* any size each time */
+	MIG_WAY_BYTES, /* single bytes at both ends and here and there, for all would take long */
+	MIG_WAY_PRIMES, /* sizes that divide nothing */
+	MIG_WAY_HUGE, /* more at once than there is */
+	MIG_WAY_VECTOR, /* readv(), writev() with odd and empty parts */
+	MIG_WAY_SPLICE, /* through a pipe */
+	MIG_WAY_URING, /* io_uring */
+	MIG_WAY_NONBLOCK, /* O_NONBLOCK, with poll() to wait */
+	MIG_WAY_RANDOM, /* any size each time */
 };
 
 /**
@@ -53,9 +53,13 @@ struct mig_mover {
 };
 
 /* NULL, or why this way cannot be taken on this machine. */
-const char *mig_mover_open(struct mig_mover *mover, enum mig_way way, int fd, bool writes, size_t whole);
+const char *mig_mover_open(struct mig_mover *mover, enum mig_way way, int fd, bool writes,
+			   size_t whole);
 void mig_mover_close(struct mig_mover *mover);
-/* To an end of the stream: an enum mig_stream_end or -errno. -EOPNOTSUPP: the FD does not know this way. */
+/*
+ * To an end of the stream: an enum mig_stream_end or -errno. -EOPNOTSUPP: the FD does not know
+ * this way.
+ */
 int __mig_mover_read(struct mig_mover *mover, struct mig_stream *stream);
 /* Everything: 0 or -errno. */
 int __mig_mover_write(struct mig_mover *mover, const struct mig_stream *stream);
