@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the conformance suite says of itself: its items and faults, and which tests name them. Read from the checkout."""
+"""What the conformance suite says of itself: its items and faults, and which tests name them."""
 
 import os
 import re
