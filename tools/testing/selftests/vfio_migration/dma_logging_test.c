@@ -162,8 +162,8 @@ static int report_any(struct logged *log)
 }
 
 /*
- * Items: 73 5. vfio.h: "VFIO_DEVICE_FEATURE_PROBE can be used to detect if the device supports DMA
- * logging".
+ * Items: 73 5. vfio.h: "VFIO_DEVICE_FEATURE_PROBE can be used to detect if the device supports
+ * DMA logging".
  */
 TEST_F(dma_logging, probe)
 {
@@ -413,8 +413,8 @@ TEST_F(dma_logging, exact)
 }
 
 /*
- * Items: 79. A report about memory that the device was not told to log: no error, and nothing that
- * is not true.
+ * Items: 79. A report about memory that the device was not told to log: no error, and nothing
+ * that is not true.
  */
 TEST_F(dma_logging, outside_of_ranges)
 {

@@ -115,9 +115,9 @@ static void *ask_for_data(void *arg)
 }
 
 /*
- * Items: 30 43. Faults: 1a 1b 1c N1 4. include/linux/vfio.h: the FD "reaches end of stream or error
- * whenever the migration FSM leaves a data transfer state or before close_device() returns", with
- * calls under way in other threads, too.
+ * Items: 30 43. Faults: 1a 1b 1c N1 4. include/linux/vfio.h: the FD "reaches end of stream or
+ * error whenever the migration FSM leaves a data transfer state or before close_device()
+ * returns", with calls under way in other threads, too.
  */
 TEST_F_TIMEOUT(ending, against_users, HOUR)
 {
@@ -295,9 +295,8 @@ static void race_all(struct __test_metadata *_metadata, FIXTURE_DATA(ending) *se
 }
 
 /*
- * Items: 30 43. Faults: 1a 1b 1c N1 4. vfio.h: VFIO_DEVICE_RESET leads to RUNNING; the device may
- * be
- * closed or lose its driver at any time, in each firmware command of a save.
+ * Items: 30 43. Faults: 1a 1b 1c N1 4. vfio.h: VFIO_DEVICE_RESET leads to RUNNING; the device
+ * may be closed or lose its driver at any time, in each firmware command of a save.
  */
 TEST_F_TIMEOUT(ending, in_a_save, HOUR)
 {
@@ -351,8 +350,8 @@ static void be_killed(const char *name, struct racer *racer, u32 moment, int tel
 }
 
 /*
- * Items: 30 43. Faults: 1a 1b. Closing is also what happens when the user dies, in the middle of a
- * call.
+ * Items: 30 43. Faults: 1a 1b. Closing is also what happens when the user dies, in the middle
+ * of a call.
  */
 TEST_F_TIMEOUT(killed, in_each_direction, HOUR)
 {

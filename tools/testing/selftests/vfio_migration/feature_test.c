@@ -347,8 +347,8 @@ TEST_F(feature, flags_or_enotty)
 }
 
 /*
- * Items: 15. struct vfio_device: migration_flags is one of the "Members below here are set at init
- * time".
+ * Items: 15. struct vfio_device: migration_flags is one of the "Members below here are set at
+ * init time".
  */
 TEST_F(feature, flags_do_not_change)
 {

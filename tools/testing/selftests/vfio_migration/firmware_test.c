@@ -217,9 +217,8 @@ static unsigned int sweep(struct mig_bench *bench, enum mig_operation operation,
 
 /*
  * Items: 28 30 43 48. Faults: LOAD 2 9. vfio.h: "any transition request can be failed with an
- * errno return and may then
- * move the device_state into ERROR"; short of that the source runs on, and "VFIO_DEVICE_RESET must
- * be used".
+ * errno return and may then move the device_state into ERROR"; short of that the source runs
+ * on, and "VFIO_DEVICE_RESET must be used".
  */
 TEST_F_TIMEOUT(firmware, fails_once, 120)
 {
@@ -229,10 +228,9 @@ TEST_F_TIMEOUT(firmware, fails_once, 120)
 }
 
 /*
- * Items: 28 29 30 46. Faults: 2 9. The way back fails, too: "In this case the device was unable to
- * execute the
- * requested arc and was also unable to restore the device to any valid device_state", or its state
- * is still true.
+ * Items: 28 29 30 46. Faults: 2 9. The way back fails, too: "In this case the device was unable
+ * to execute the requested arc and was also unable to restore the device to any valid
+ * device_state", or its state is still true.
  */
 TEST_F_TIMEOUT(firmware, fails_from_then_on, 120)
 {
@@ -346,8 +344,8 @@ FIXTURE_TEARDOWN(closing)
 }
 
 /*
- * Items: 43. linux/vfio.h of the data FD: the driver ends it "before close_device() returns"; then
- * it opens as ever.
+ * Items: 43. linux/vfio.h of the data FD: the driver ends it "before close_device() returns";
+ * then it opens as ever.
  */
 TEST_F_TIMEOUT(closing, in_a_session, 120)
 {
@@ -400,8 +398,8 @@ static int driver_references(const char *name)
 }
 
 /*
- * Items: 48. Faults: 7 2. Whatever fails in cancelling, the data FD is released, and with it the
- * driver's module.
+ * Items: 48. Faults: 7 2. Whatever fails in cancelling, the data FD is released, and with it
+ * the driver's module.
  */
 TEST_F_TIMEOUT(closing, keeps_no_module, 120)
 {

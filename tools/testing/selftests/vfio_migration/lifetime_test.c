@@ -237,9 +237,8 @@ static void try_progress(struct __test_metadata *_metadata, FIXTURE_DATA(lifetim
 
 /*
  * Items: 30 42 43 44. Faults: 1a 1b 1c N1. include/linux/vfio.h: "The driver is responsible to
- * ensure that FD
- * reaches end of stream or error whenever the migration FSM leaves a data transfer state or before
- * close_device() returns."
+ * ensure that FD reaches end of stream or error whenever the migration FSM leaves a data
+ * transfer state or before close_device() returns."
  */
 TEST_F_TIMEOUT(lifetime, save, 120)
 {
@@ -334,8 +333,8 @@ static void use_received_fd(int socket, bool writes)
 }
 
 /*
- * Items: 43. Faults: 1a 1b. The FD was passed on by SCM_RIGHTS; the device is closed by the process
- * that opened it, which keeps no copy: for the other one it is over as well.
+ * Items: 43. Faults: 1a 1b. The FD was passed on by SCM_RIGHTS; the device is closed by the
+ * process that opened it, which keeps no copy: for the other one it is over as well.
  */
 TEST_F_TIMEOUT(elsewhere, used_after_close, 60)
 {
@@ -423,8 +422,8 @@ TEST_F(elsewhere, lost_message)
 }
 
 /*
- * Items: 34 43. One stream comes out of one FD, whoever reads it: half of it in another process,
- * while it lives.
+ * Items: 34 43. One stream comes out of one FD, whoever reads it: half of it in another
+ * process, while it lives.
  */
 TEST_F(elsewhere, read_in_turns)
 {

@@ -44,8 +44,8 @@ static void drain(struct __test_metadata *_metadata, int fd, struct mig_stream *
 
 /*
  * Items: 58 62 63 65. Faults: 65. vfio.h: "Support for this ioctl is mandatory", initial_bytes
- * "should have a non-zero initial value", dirty_bytes "starts at zero"; both are outputs, whatever
- * the caller had there.
+ * "should have a non-zero initial value", dirty_bytes "starts at zero"; both are outputs,
+ * whatever the caller had there.
  */
 TEST_F(precopy, on_entry)
 {
@@ -80,8 +80,8 @@ TEST_F(precopy, at_temporary_end)
 }
 
 /*
- * Items: 62 64. vfio.h: initial_bytes should "decrease as migration data is read from the device";
- * the temporary end "is reached when both initial_bytes and dirty_byte are zero".
+ * Items: 62 64. vfio.h: initial_bytes should "decrease as migration data is read from the
+ * device"; the temporary end "is reached when both initial_bytes and dirty_byte are zero".
  */
 TEST_F(precopy, decreases)
 {
@@ -158,8 +158,8 @@ TEST_F(precopy, bad_calls)
 }
 
 /*
- * Items: 59. vfio.h: "This ioctl is valid only in PRE_COPY states and kernel driver should return
- * -EINVAL from any other migration state."
+ * Items: 59. vfio.h: "This ioctl is valid only in PRE_COPY states and kernel driver should
+ * return -EINVAL from any other migration state."
  */
 TEST_F(precopy, other_states)
 {
@@ -244,8 +244,8 @@ TEST_F(precopy, idempotent)
 }
 
 /*
- * Items: 66. vfio.h: flags has VFIO_PRECOPY_INFO_REINIT or nothing once the user has opted in; an
- * output.
+ * Items: 66. vfio.h: flags has VFIO_PRECOPY_INFO_REINIT or nothing once the user has opted in;
+ * an output.
  */
 TEST_F(precopy, flags)
 {
@@ -263,8 +263,7 @@ TEST_F(precopy, flags)
 
 /*
  * Items: 67. Faults: 67. vfio.h: "initial_bytes may report a non-zero value irrespective of any
- * previously
- * reported values [...]. dirty_bytes is also reset to zero"
+ * previously reported values [...]. dirty_bytes is also reset to zero"
  */
 TEST_F(precopy, reinit)
 {
@@ -371,8 +370,8 @@ TEST_F(precopy, asked_meanwhile)
 }
 
 /*
- * Items: 48. vfio.h: the user "may attempt to return to the original state": PRE_COPY is left at
- * any moment.
+ * Items: 48. vfio.h: the user "may attempt to return to the original state": PRE_COPY is left
+ * at any moment.
  */
 TEST_F(precopy, cancelled)
 {

@@ -83,8 +83,7 @@ static void start_readers(struct reader readers[SEVERAL], int fd)
 
 /*
  * Items: 56. Faults: 11. vfio.h: "End of stream on the FD indicates the entire device state has
- * been
- * transferred": not to one reader while another still waits for data, and no byte twice.
+ * been transferred": not to one reader while another still waits for data, and no byte twice.
  */
 TEST_F_TIMEOUT(race, readers, HOUR)
 {
@@ -122,8 +121,7 @@ TEST_F_TIMEOUT(race, readers, HOUR)
 
 /*
  * Items: 49 56. Faults: 11. vfio.h: in pre-copy the end is a temporary one and read() "should
- * return
- * ENOMSG"; 0 is for the end of all, which is not before STOP_COPY.
+ * return ENOMSG"; 0 is for the end of all, which is not before STOP_COPY.
  */
 TEST_F_TIMEOUT(race, readers_in_precopy, HOUR)
 {
@@ -191,9 +189,9 @@ static void *write_anything(void *arg)
 }
 
 /*
- * Items: 38. Faults: 5. Writers who know nothing of each other make no stream, whatever the driver
- * finds out about that; vfio.h: misuse must not "result in error conditions outside the user
- * context".
+ * Items: 38. Faults: 5. Writers who know nothing of each other make no stream, whatever the
+ * driver finds out about that; vfio.h: misuse must not "result in error conditions outside the
+ * user context".
  */
 TEST_F_TIMEOUT(race, writers, HOUR)
 {
@@ -392,8 +390,8 @@ static void use_bar_while_reset(struct mig_device *device, bool writes)
 }
 
 /*
- * Items: 30 38. Faults: 4. The buffer of read() is in the device's own BAR, whose mapping a reset
- * takes away: neither may wait for the other.
+ * Items: 30 38. Faults: 4. The buffer of read() is in the device's own BAR, whose mapping a
+ * reset takes away: neither may wait for the other.
  */
 TEST_F_TIMEOUT(race, read_into_bar, HOUR)
 {
@@ -466,9 +464,8 @@ static void *stall(void *arg)
 
 /*
  * Items: 38. Faults: 5. One writer waits for a page of its buffer in the first bytes of the
- * stream, the others come
- * while it does, and all go on at once: whatever they make of the stream, it is made of memory
- * that is theirs.
+ * stream, the others come while it does, and all go on at once: whatever they make of the
+ * stream, it is made of memory that is theirs.
  */
 TEST_F_TIMEOUT(race, writers_meet, 120)
 {
@@ -568,9 +565,9 @@ static void stall_copy(struct __test_metadata *_metadata, struct mig_device *dev
 }
 
 /*
- * Items: 30 38. Faults: 4. A page of the buffer does not come, for whoever should bring it (user
- * space may) does not: nobody else waits for it with the reader. vfio.h: no "error conditions
- * outside the user context".
+ * Items: 30 38. Faults: 4. A page of the buffer does not come, for whoever should bring it
+ * (user space may) does not: nobody else waits for it with the reader. vfio.h: no "error
+ * conditions outside the user context".
  */
 TEST_F_TIMEOUT(race, stalled_read, 60)
 {

@@ -60,8 +60,8 @@ FIXTURE_TEARDOWN(read_way)
 }
 
 /*
- * Items: 54 55. vfio.h: "the migration data will flow over the FD using read()";
- * a stream is bytes, and how many come at once is the reader's choice.
+ * Items: 54 55. vfio.h: "the migration data will flow over the FD using
+ * read()"; a stream is bytes, and how many come at once is the reader's choice.
  */
 TEST_F(read_way, same_stream)
 {
@@ -208,8 +208,8 @@ static void alarm_every(unsigned int us)
 }
 
 /*
- * Items: 53. signal(7): a read that waits is ended by EINTR, one that has data gives that; neither
- * takes anything out of the stream that it does not report.
+ * Items: 53. signal(7): a read that waits is ended by EINTR, one that has data gives that;
+ * neither takes anything out of the stream that it does not report.
  */
 TEST_F(read, signals)
 {
@@ -277,9 +277,8 @@ TEST_F(read, killed)
 }
 
 /*
- * Items: 53. read(2): with O_NONBLOCK, EAGAIN rather than waiting. Where poll() says that nothing
- * is
- * there, such a read must not give anything else, in particular not an end.
+ * Items: 53. read(2): with O_NONBLOCK, EAGAIN rather than waiting. Where poll() says that
+ * nothing is there, such a read must not give anything else, in particular not an end.
  */
 TEST_F(read, nonblock_in_production)
 {
@@ -313,9 +312,9 @@ TEST_F(read, nonblock_in_production)
 }
 
 /*
- * Items: 57. A save that fails is an error of read(), never an end of the stream, and poll() wakes
- * who waits for it. vfio.h: "End of stream on the FD indicates the entire device state has been
- * transferred."
+ * Items: 57. A save that fails is an error of read(), never an end of the stream, and poll()
+ * wakes who waits for it. vfio.h: "End of stream on the FD indicates the entire device state
+ * has been transferred."
  */
 TEST_F(read, failed_save)
 {
@@ -430,8 +429,8 @@ static bool is_asleep(struct waiter *waiter)
 }
 
 /*
- * Whoever comes late finds what has changed, and needs nobody to wake him: so it has to sleep, or
- * be through.
+ * Whoever comes late finds what has changed, and needs nobody to wake him: so it has to sleep,
+ * or be through.
  */
 static void wait_begins(struct waiter *waiter, int fd)
 {
@@ -462,9 +461,9 @@ TEST_F(read_precopy, poll_wakes_for_changes)
 }
 
 /*
- * Items: 41 52. vfio.h: "Moving between these states alters what is streamed in session, but does
- * not terminate or otherwise affect the associated fd": who waits gets the final data, and in the
- * end "poll always returning readable".
+ * Items: 41 52. vfio.h: "Moving between these states alters what is streamed in session, but
+ * does not terminate or otherwise affect the associated fd": who waits gets the final data, and
+ * in the end "poll always returning readable".
  */
 TEST_F(read_precopy, poll_wakes_for_stop)
 {

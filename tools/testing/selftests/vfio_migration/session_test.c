@@ -18,8 +18,8 @@
 MIG_FIXTURE(session, VFIO_MIGRATION_STOP_COPY)
 
 /*
- * A session that is over: reads end or fail, nothing else is left to do with it, and poll() does
- * not wait.
+ * A session that is over: reads end or fail, nothing else is left to do with it, and poll()
+ * does not wait.
  */
 static void expect_over(struct __test_metadata *_metadata, int data_fd, bool saves, const char *how)
 {
@@ -205,9 +205,9 @@ static bool meets_fault(struct mig_device *device, int data_fd, u64 hits)
 }
 
 /*
- * Items: 48. vfio.h: "If this function fails", the user can "attempt to return
- * to [...] RUNNING", and in PRE_COPY the device runs already: a save that failed does not
- * keep it from going there. A driver that cannot has to say so, by ERROR.
+ * Items: 48. vfio.h: "If this function fails", the user can "attempt to return to [...]
+ * RUNNING", and in PRE_COPY the device runs already: a save that failed does not keep it from
+ * going there. A driver that cannot has to say so, by ERROR.
  */
 TEST_F_TIMEOUT(session, pre_copy_ends_after_faults, 100)
 {

@@ -292,9 +292,9 @@ TEST_F(state, same_state_is_nothing)
 }
 
 /*
- * Items: 24 25 32. vfio.h: "ERROR cannot be specified as a device state", and
- * there are no more than VFIO_DEVICE_STATE_NR. vfio_ioctl_device_feature_mig_device_state()
- * copies data_fd back with an error, too.
+ * Items: 24 25 32. vfio.h: "ERROR cannot be specified as a device state", and there are no more
+ * than VFIO_DEVICE_STATE_NR. vfio_ioctl_device_feature_mig_device_state() copies data_fd back
+ * with an error, too.
  */
 TEST_F(state, refused_states)
 {

@@ -150,8 +150,8 @@ TEST_F(stream, precopy_part_only)
 }
 
 /*
- * Items: 46 47. vfio.h: "To abort a RESUMING session the device must be reset", and a new one is a
- * new stream.
+ * Items: 46 47. vfio.h: "To abort a RESUMING session the device must be reset", and a new one
+ * is a new stream.
  */
 TEST_F(stream, nothing_is_left_of_an_aborted_one)
 {
@@ -503,8 +503,8 @@ static void add_unknown(struct mutations *all, const struct mig_stream *stream,
 }
 
 /*
- * Items: 45. A record that its writer thought necessary and the reader does not know: "otherwise
- * invalid".
+ * Items: 45. A record that its writer thought necessary and the reader does not know:
+ * "otherwise invalid".
  */
 TEST_F(stream, unknown_mandatory)
 {

@@ -80,8 +80,8 @@ static void transfer_rest(int from, int to, u8 *buffer, size_t size)
 }
 
 /*
- * Config space comes after the device's data and while the target is RESUMING: command register,
- * then MSI-X.
+ * Config space comes after the device's data and while the target is RESUMING: command
+ * register, then MSI-X.
  */
 static void restore_config(struct mig_device *source, struct mig_device *target)
 {
@@ -149,8 +149,8 @@ static void migrate(struct mig_device *source, struct mig_device *target)
 }
 
 /*
- * Items: 40 41 42. vfio.h: "the migration FD"; QEMU: data before config space, the source is let
- * go last.
+ * Items: 40 41 42. vfio.h: "the migration FD"; QEMU: data before config space, the source is
+ * let go last.
  */
 TEST_F(vmm, migrates_running)
 {
@@ -163,8 +163,8 @@ TEST_F(vmm, migrates_running)
 }
 
 /*
- * Items: 37. QEMU restores MSI-X and bus mastering while RESUMING, before the last of the state is
- * applied.
+ * Items: 37. QEMU restores MSI-X and bus mastering while RESUMING, before the last of the state
+ * is applied.
  */
 TEST_F(vmm, config_while_resuming)
 {
@@ -193,8 +193,8 @@ TEST_F(vmm, config_while_resuming)
 }
 
 /*
- * Items: 23 39. A VM that starts and stops without migrating: two steps each, all devices take the
- * first one first.
+ * Items: 23 39. A VM that starts and stops without migrating: two steps each, all devices take
+ * the first one first.
  */
 TEST_F(vmm, starts_and_stops)
 {
@@ -242,8 +242,8 @@ TEST_F(vmm, paused_source)
 }
 
 /*
- * Items: 31 41. A VM that was never started (-S): PRE_COPY, then STOP_COPY at once, the target is
- * never continued.
+ * Items: 31 41. A VM that was never started (-S): PRE_COPY, then STOP_COPY at once, the target
+ * is never continued.
  */
 TEST_F(vmm, prelaunch_source)
 {
@@ -269,8 +269,8 @@ TEST_F(vmm, prelaunch_source)
 }
 
 /*
- * Items: 58 69 71. While nothing changes a VMM asks hundreds of times a second; this moves nothing
- * and never fails.
+ * Items: 58 69 71. While nothing changes a VMM asks hundreds of times a second; this moves
+ * nothing and never fails.
  */
 TEST_F(vmm, polls_sizes)
 {
@@ -296,8 +296,8 @@ TEST_F(vmm, polls_sizes)
 }
 
 /*
- * Items: 62. A VMM that waits for the target's word sends it once initial_bytes is 0, which has to
- * come.
+ * Items: 62. A VMM that waits for the target's word sends it once initial_bytes is 0, which has
+ * to come.
  */
 TEST_F(vmm, switchover_ack)
 {
@@ -442,8 +442,8 @@ TEST_F(cancel, by_reset)
 }
 
 /*
- * Items: 18 43. A VMM that dies closes everything in any phase and any order; who opens next finds
- * RUNNING.
+ * Items: 18 43. A VMM that dies closes everything in any phase and any order; who opens next
+ * finds RUNNING.
  */
 TEST_F(cancel, by_closing)
 {
@@ -566,8 +566,8 @@ TEST_F(vmm, closes_with_logging_on)
 }
 
 /*
- * Items: 42. The VM's memory goes on being mapped and written by the source until the end, and by
- * the target after.
+ * Items: 42. The VM's memory goes on being mapped and written by the source until the end, and
+ * by the target after.
  */
 TEST_F(vmm, dma_goes_on_at_the_target)
 {

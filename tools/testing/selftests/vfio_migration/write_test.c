@@ -119,8 +119,9 @@ FIXTURE_TEARDOWN(write)
 }
 
 /*
- * Items: 22 61. vfio.h: the FD of a resume is written, and VFIO_MIG_GET_PRECOPY_INFO is "used on
- * the migration data FD in the precopy phase"; vfio_main.c's anon_inode is O_CLOEXEC, not seekable.
+ * Items: 22 61. vfio.h: the FD of a resume is written, and VFIO_MIG_GET_PRECOPY_INFO is "used
+ * on the migration data FD in the precopy phase"; vfio_main.c's anon_inode is O_CLOEXEC, not
+ * seekable.
  */
 TEST_F(write, one_direction)
 {
@@ -167,8 +168,8 @@ TEST_F(write, nothing)
 
 /*
  * Items: 33 55. Faults: 10. write(2): what is not reported as written was not written. Out of a
- * buffer that ends early comes what is there, or EFAULT: then the same bytes go a second time, or
- * the session is over and says so for good.
+ * buffer that ends early comes what is there, or EFAULT: then the same bytes go a second time,
+ * or the session is over and says so for good.
  */
 TEST_F(write, bad_buffer)
 {
@@ -222,8 +223,8 @@ static void nothing_to_do(int signal)
 }
 
 /*
- * Items: 33 53. signal(7): a write that waits is ended by EINTR or by a count of what it took; no
- * byte is taken twice or lost.
+ * Items: 33 53. signal(7): a write that waits is ended by EINTR or by a count of what it took;
+ * no byte is taken twice or lost.
  */
 TEST_F(write, signals)
 {
@@ -257,8 +258,8 @@ TEST_F(write, signals)
 }
 
 /*
- * Items: 33. write(2): with O_NONBLOCK, EAGAIN rather than waiting, and nothing of the stream is
- * taken with it; poll() tells when to go on. While the device loads, that is.
+ * Items: 33. write(2): with O_NONBLOCK, EAGAIN rather than waiting, and nothing of the stream
+ * is taken with it; poll() tells when to go on. While the device loads, that is.
  */
 TEST_F(write, nonblock_while_loading)
 {

@@ -94,8 +94,8 @@ int __mig_write(int data_fd, const void *data, size_t len)
 }
 
 /*
- * What changed after the first images comes as data of its own, at the latest when the estimate is
- * asked for.
+ * What changed after the first images comes as data of its own, at the latest when the estimate
+ * is asked for.
  */
 static void read_next_round(int data_fd, struct mig_stream *stream)
 {

@@ -32,8 +32,8 @@ const char *mig_mover_open(struct mig_mover *mover, enum mig_way way, int fd, bo
 	case MIG_WAY_SPLICE:
 		VFIO_ASSERT_EQ(pipe(mover->pipe), 0);
 		/*
-		 * A way that the FD does not know shall fail at once, not wait for a reader of the
-		 * pipe.
+		 * A way that the FD does not know shall fail at once, not wait for a reader of
+		 * the pipe.
 		 */
 		add_flag(mover->pipe[0], O_NONBLOCK);
 		add_flag(mover->pipe[1], O_NONBLOCK);

@@ -26,8 +26,8 @@ void mig_bench_close(struct mig_bench *bench);
 
 /*
  * The kernel is about to report what a test asked for, in lines of which one
- * matches the regular expression @report. Runs $VFIO_MIGRATION_ANNOUNCE with it,
- * for those who watch the kernel's log for faults.
+ * matches the regular expression @report. Runs $VFIO_MIGRATION_ANNOUNCE with
+ * it, for those who watch the kernel's log for faults.
  */
 void mig_announce(const char *report);
 

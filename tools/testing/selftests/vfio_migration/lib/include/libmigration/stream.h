@@ -68,8 +68,8 @@ struct mig_reference mig_reference_save(struct mig_device *device);
 /* From RUNNING or STOP to STOP and STOP_COPY, with pre-copy never having been. */
 int mig_stopped_save_fd(struct mig_device *device);
 /*
- * A save of the same state: the same bytes or, where they do not repeat, the same state once it is
- * loaded.
+ * A save of the same state: the same bytes or, where they do not repeat, the same state once it
+ * is loaded.
  */
 bool mig_reference_matches(struct mig_bench *bench, const struct mig_reference *reference,
 			   const struct mig_stream *stream);

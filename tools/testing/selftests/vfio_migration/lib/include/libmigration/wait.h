@@ -36,8 +36,8 @@ static inline double mig_deadline_ms(void)
 })
 
 /*
- * Whether a thread of this process waits for something, so that what it waits for can be done to
- * it.
+ * Whether a thread of this process waits for something, so that what it waits for can be done
+ * to it.
  */
 static inline bool mig_thread_sleeps(pid_t tid)
 {
