@@ -38,7 +38,7 @@ static int begin(struct mig_device *source, struct mig_stream *stream)
 		struct vfio_precopy_info info;
 
 		mig_read_precopy(from, stream);
-		mig_precopy_info(from, &info);
+		mig_precopy_info_zeroed(from, &info);
 	}
 	mig_state_set(source, VFIO_DEVICE_STATE_STOP_COPY);
 	return from;

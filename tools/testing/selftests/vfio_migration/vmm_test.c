@@ -63,7 +63,7 @@ static void transfer_precopy(struct mig_device *source, int from, int to, u8 *bu
 
 	do {
 		VFIO_ASSERT_EQ(__mig_data_size(source, &bytes), 0);
-		mig_precopy_info(from, &info);
+		mig_precopy_info_zeroed(from, &info);
 		ret = transfer(from, to, buffer, size);
 	} while (ret > 0);
 	VFIO_ASSERT_TRUE(ret == -ENOMSG || !ret, "pre-copy's temporary end: %d", ret);
@@ -285,7 +285,7 @@ TEST_F(vmm, polls_sizes)
 	mig_read_precopy(from, &stream);
 	for (int i = 0; i < POLLS; i++) {
 		read_size(self->device);
-		mig_precopy_info(from, &info);
+		mig_precopy_info_zeroed(from, &info);
 		ASSERT_EQ(0, info.initial_bytes);
 		ASSERT_LE(read(from, &(u8){ 0 }, 1), 0);
 	}
@@ -311,12 +311,12 @@ TEST_F(vmm, switchover_ack)
 	size = read_size(self->device);
 	buffer = malloc_assert(size);
 	from = mig_state_set_fd(self->device, VFIO_DEVICE_STATE_PRE_COPY);
-	mig_precopy_info(from, &info);
+	mig_precopy_info_zeroed(from, &info);
 	ASSERT_GT(info.initial_bytes, 0);
 	while (info.initial_bytes) {
 		ASSERT_GT(read(from, buffer, size), 0)
 			TH_LOG("no data, and %llu initial bytes to come", info.initial_bytes);
-		mig_precopy_info(from, &info);
+		mig_precopy_info_zeroed(from, &info);
 	}
 	mig_state_set(self->device, VFIO_DEVICE_STATE_RUNNING);
 	close(from);
