@@ -565,16 +565,16 @@ static void stall_copy(struct __test_metadata *_metadata, struct mig_device *dev
 }
 
 /*
- * Items: 30 38. Faults: 4. A page of the buffer does not come, for whoever should bring it
- * (user space may) does not: nobody else waits for it with the reader. vfio.h: no "error
- * conditions outside the user context".
+ * Faults: 4b. A page of the buffer does not come, for whoever should bring it (user space may)
+ * does not. The uAPI does not say who may wait then; but where asking for the state does, so does
+ * whoever else takes that lock, an administrator among them.
  */
 TEST_F_TIMEOUT(race, stalled_read, 60)
 {
 	stall_copy(_metadata, self->device, false);
 }
 
-/* Items: 30 38. Faults: 4. The same with the writer. */
+/* Faults: 4b. The same with the writer. */
 TEST_F_TIMEOUT(race, stalled_write, 60)
 {
 	stall_copy(_metadata, self->device, true);
