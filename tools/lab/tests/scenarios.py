@@ -73,8 +73,8 @@ SCENARIOS = [
     # the longest first
     Scenario("size-5g", migrate("size"), driver=MIGRATION, nic={"state-size": "5G"}, alone=True),
     Scenario("path", migrate("path", "direct", "cancel", "reinit"), kernels=("debug",), driver=MIGRATION),
-    Scenario("iommufd", migrate("--iommufd", "path"), kernels=("debug",), driver=MIGRATION,
-             options=NO_SCAN),
+    # the suite has ferry on every kind of IOMMU
+    Scenario("iommufd", migrate("--iommufd", "path"), kernels=("debug",), driver="in-tree", options=NO_SCAN),
     # of these drivers only the witness tracks what a VF writes
     Scenario("dirty", migrate("dirty", "--iommufd", "dirty"), kernels=("debug",), driver="in-tree"),
     # any driver of a VF

@@ -25,10 +25,10 @@ DRIVER = [
     # The longest first. One CPU each, and the debug kernel preempts: with two, QEMU's TCG dies now and then when a BAR's
     # mapping changes on one (a reset) while the other uses it.
     Scenario("driver-removals", driver("removals", "teardown"), kernels=("debug",), driver="ferry", nic=SMALL),
-    Scenario("driver-allocations", driver("allocations"), kernels=BOTH, driver="ferry", nic=SMALL),
+    Scenario("driver-allocations", driver("allocations"), kernels=("debug",), driver="ferry", nic=SMALL),
     Scenario("driver-never", driver("never"), driver="ferry", vfs=5, nic=SMALL),
     Scenario("driver-streams", driver("streams"), driver="ferry", vfs=4, nic=SMALL),
-    Scenario("driver-readers", driver("readers"), kernels=BOTH, driver="ferry", nic=SMALL),
+    Scenario("driver-readers", driver("readers"), kernels=("debug",), driver="ferry", nic=SMALL),
     Scenario("driver-kunit", [f"{HERE}/driver/kunit.sh", "build/modules/debug/vfio_ferry_test.ko"], kernels=("debug",),
              driver="ferry", vfs=0, options=["--no-leak-scan"]),
 
