@@ -19,6 +19,21 @@
 
 MIG_FIXTURE(precopy, MIG_PRE_COPY)
 
+/* The rest of the stream comes, and all of it together is the state of the device. */
+static void expect_arrives(struct __test_metadata *_metadata, struct mig_bench *bench, int fd,
+			   struct mig_stream *stream)
+{
+	struct mig_device *target;
+	u64 sum;
+
+	mig_state_set(bench->device, VFIO_DEVICE_STATE_STOP_COPY);
+	mig_read_all(fd, stream);
+	sum = mig_sum(bench->device);
+	target = mig_bench_target(bench);
+	mig_load(target, stream);
+	EXPECT_EQ(sum, mig_sum(target));
+}
+
 static int info_raw(int fd, void *info)
 {
 	return ioctl(fd, VFIO_MIG_GET_PRECOPY_INFO, info) ? -errno : 0;
@@ -269,8 +284,6 @@ TEST_F(precopy, reinit)
 {
 	struct vfio_precopy_info info;
 	struct mig_stream stream = { };
-	struct mig_device *target;
-	u64 sum;
 	int fd;
 
 	MIG_NEED_WORKLOAD(self->device, reinit);
@@ -289,12 +302,7 @@ TEST_F(precopy, reinit)
 	EXPECT_EQ(0, info.dirty_bytes);
 	drain(_metadata, fd, &stream);
 
-	mig_state_set(self->device, VFIO_DEVICE_STATE_STOP_COPY);
-	mig_read_all(fd, &stream);
-	sum = mig_sum(self->device);
-	target = mig_bench_target(&self->bench);
-	mig_load(target, &stream);
-	EXPECT_EQ(sum, mig_sum(target));
+	expect_arrives(_metadata, &self->bench, fd, &stream);
 }
 
 /* Items: 67. vfio.h: REINIT "can be reported only after userspace opts in". */
@@ -347,8 +355,6 @@ TEST_F(precopy, asked_meanwhile)
 	int fd = mig_state_set_fd(self->device, VFIO_DEVICE_STATE_PRE_COPY);
 	struct asker asker = { .fd = fd };
 	struct mig_stream stream = { };
-	struct mig_device *target;
-	u64 sum;
 
 	ASSERT_EQ(0, pthread_create(&asker.thread, NULL, ask, &asker));
 	for (int round = 0; round < 3; round++) {
@@ -361,12 +367,7 @@ TEST_F(precopy, asked_meanwhile)
 	pthread_join(asker.thread, NULL);
 	EXPECT_EQ(0, asker.wrong);
 
-	mig_state_set(self->device, VFIO_DEVICE_STATE_STOP_COPY);
-	mig_read_all(fd, &stream);
-	sum = mig_sum(self->device);
-	target = mig_bench_target(&self->bench);
-	mig_load(target, &stream);
-	EXPECT_EQ(sum, mig_sum(target));
+	expect_arrives(_metadata, &self->bench, fd, &stream);
 }
 
 /*
