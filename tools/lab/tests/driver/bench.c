@@ -205,11 +205,6 @@ unsigned model_state(struct bench *b, unsigned vhca_id)
     return locked(ctl_vhca_state(b->control, vhca_id));
 }
 
-uint64_t model_opcode_count(struct bench *b, unsigned opcode)
-{
-    return locked(ctl_opcode_count(b->control, opcode));
-}
-
 /* ---- ferry's files ---- */
 
 static const char *whole_file(const char *path, char *to, size_t size)
@@ -269,19 +264,6 @@ int ferry_fault(struct vf *v, const char *site, unsigned nth, int error)
     ferry_path(v, "fault", path, sizeof(path));
     snprintf(request, sizeof(request), "%s %u %d", site, nth, error);
     return sysfs_write(path, request);
-}
-
-int64_t ferry_fault_hits(struct vf *v, const char *site)
-{
-    char text[4096], line[64];
-    const char *at;
-    long long hits;
-
-    snprintf(line, sizeof(line), "\n%s ", site);
-    at = strstr(ferry_show(v, "fault", text, sizeof(text)), line);
-    if (!at || sscanf(at + strlen(line), "%*d %*d %lld", &hits) != 1)
-        return -1;
-    return hits;
 }
 
 const char *ferry_reason(struct vf *v, char *to, size_t size)

@@ -75,7 +75,6 @@ void model_disarm(struct bench *b);
 uint64_t model_hits(struct bench *b);
 uint64_t model_objects(struct bench *b, unsigned vhca_id, unsigned kind);
 unsigned model_state(struct bench *b, unsigned vhca_id);
-uint64_t model_opcode_count(struct bench *b, unsigned opcode);
 
 /* ---- ferry's debugfs ---- */
 
@@ -86,8 +85,6 @@ const char *ferry_show(struct vf *v, const char *file, char *to, size_t size);
 int64_t ferry_number(struct vf *v, const char *file, const char *name);
 /* Fails the nth next use of a site; nth 0 disarms. */
 int ferry_fault(struct vf *v, const char *site, unsigned nth, int error);
-/* How often a site failed, -1 if there is no such site. */
-int64_t ferry_fault_hits(struct vf *v, const char *site);
 /* Why a stream or request was refused last. */
 const char *ferry_reason(struct vf *v, char *to, size_t size);
 /* A number in a data FD's fdinfo; -1: none. */

@@ -30,14 +30,6 @@ void mig_stream_free(struct mig_stream *stream)
 	*stream = (struct mig_stream){ };
 }
 
-struct mig_stream mig_stream_copy(const struct mig_stream *stream)
-{
-	struct mig_stream copy = { };
-
-	mig_stream_append(&copy, stream->data, stream->len);
-	return copy;
-}
-
 bool mig_stream_same(const struct mig_stream *a, const struct mig_stream *b)
 {
 	return a->len == b->len && !memcmp(a->data, b->data, a->len);

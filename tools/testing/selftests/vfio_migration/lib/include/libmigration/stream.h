@@ -20,7 +20,6 @@ struct mig_stream {
 
 void mig_stream_append(struct mig_stream *stream, const void *data, size_t len);
 void mig_stream_free(struct mig_stream *stream);
-struct mig_stream mig_stream_copy(const struct mig_stream *stream);
 bool mig_stream_same(const struct mig_stream *a, const struct mig_stream *b);
 
 enum mig_stream_end {
