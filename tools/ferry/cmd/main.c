@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The ferry tool: chooses the subcommand.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+
+/* In the order of the list that --help shows. */
+static const struct command *const commands[] = {
+	NULL
+};
+
+static const char *running = "";
+
+static const struct command *find(const char *name)
+{
+	for (int i = 0; commands[i]; i++)
+		if (!strcmp(commands[i]->name, name))
+			return commands[i];
+	return NULL;
+}
+
+static int help(FILE *to)
+{
+	fputs("ferry migrates VFIO devices: the virtual functions of NICs and whatever else speaks\n"
+	      "the kernel's migration protocol.\n\n"
+	      "Usage: ferry COMMAND [OPTION...] ARGUMENT...\n\n", to);
+	for (int i = 0; commands[i]; i++)
+		fprintf(to, "  %-8s %-32s %s\n", commands[i]->name, commands[i]->arguments,
+			commands[i]->summary);
+	fputs("\n`ferry COMMAND --help` tells more; ferry(1) has all of it.\n", to);
+	return to == stdout ? EXIT_DONE : EXIT_USAGE;
+}
+
+int complain(enum exit_code code, const char *format, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "ferry%s%s: ", *running ? " " : "", running);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return code;
+}
+
+void parse_arguments(const struct argp *argp, int argc, char **argv, void *input)
+{
+	static char name[32];
+
+	/* argp says "NAME: what is wrong" and where to get help, by this name. */
+	snprintf(name, sizeof(name), "ferry %s", running);
+	argv[0] = name;
+	argp_err_exit_status = EXIT_USAGE;
+	if (argp_parse(argp, argc, argv, 0, NULL, input))
+		exit(EXIT_USAGE);
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *command;
+
+	if (argc < 2)
+		return help(stderr);
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
+		return help(stdout);
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+		puts("ferry " FERRY_VERSION);
+		return EXIT_DONE;
+	}
+	command = find(argv[1]);
+	if (!command)
+		return complain(EXIT_USAGE, "there is no command '%s'; `ferry --help` lists them", argv[1]);
+	running = command->name;
+	return command->run(argc - 1, argv + 1);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * libferry: find, bind, open and migrate VFIO devices.
+ *
+ *	ferry/error.h		what went wrong, for a person
+ *	ferry/host.h		the machine's PCI functions and how they are bound
+ *	ferry/device.h		a function opened through VFIO, and its state
+ *	ferry/migration.h	saving, loading and moving whole functions
+ *	ferry/stream.h		what a stream holds, record by record
+ *
+ * Functions return 0 or a negative errno unless they say otherwise, and fill
+ * the struct ferry_error that they are given, which may be NULL. An object is
+ * used by one thread at a time; different objects by as many as one likes.
+ */
+#ifndef FERRY_H
+#define FERRY_H
+
+#include <ferry/error.h>
+
+#endif /* FERRY_H */

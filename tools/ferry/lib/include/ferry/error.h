@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Errors of libferry: an errno for the program, a sentence for the person.
+ */
+#ifndef FERRY_ERROR_H
+#define FERRY_ERROR_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define FERRY_API __attribute__((visibility("default")))
+
+/**
+ * struct ferry_error - why a call failed
+ * @code: positive errno, 0 if nothing failed
+ * @text: one line: what failed, at what, why; no full stop at its end
+ */
+struct ferry_error {
+	int code;
+	char text[256];
+};
+
+/**
+ * ferry_fail() - say why something failed
+ * @error: filled, may be NULL
+ * @code: positive errno
+ * @format: what failed; the errno's own text is not added
+ *
+ * Return: -@code.
+ */
+FERRY_API int ferry_fail(struct ferry_error *error, int code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* FERRY_ERROR_H */
