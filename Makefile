@@ -14,7 +14,7 @@ OPTIONS     := CONFIG_VFIO_FERRY=m CONFIG_MLX5_FERRY_VFIO_PCI=m
 # Kernels with KUnit get the driver's own tests, too.
 OPTIONS     += $(if $(shell grep -s '^CONFIG_KUNIT=' $(KDIR)/.config),CONFIG_VFIO_FERRY_KUNIT_TEST=m)
 
-.PHONY: help demo lab python test check conformance conformance-table mutate coverage fuzz modules clean
+.PHONY: help demo lab python test check conformance conformance-table mutate lies coverage fuzz modules clean
 
 help:
 	@echo 'vfio-ferry: live migration for the virtual functions of SR-IOV NICs'
@@ -27,6 +27,7 @@ help:
 	@echo '                run the conformance suite against a driver, whatever that does, and say how each test ended'
 	@echo '  make conformance-table  all that Documentation/conformance.rst shows, then that page (half an hour)'
 	@echo '  make mutate   break the driver on purpose, one small fault at a time: does the suite see each?'
+	@echo '  make lies     tell the suite lies about what the kernel said, one at a time: does each test see them?'
 	@echo '  make coverage which lines and branches of the driver the suite reaches'
 	@echo '  make fuzz     look for streams that break the decoder, in user space, for SECONDS=60'
 	@echo '  make modules  build the driver for the running kernel (or KDIR=its headers), into BUILD=folder'
@@ -71,6 +72,9 @@ conformance-table: lab
 
 mutate: lab
 	@tools/lab/tests/conformance/mutate
+
+lies: lab
+	@tools/lab/tests/conformance/lie
 
 coverage: lab
 	@tools/lab/tests/conformance/coverage
