@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which tests of the conformance suite were ever seen to fail, and by what: a test that cannot fail proves nothing.
 
-Faults that `mutate` makes and lies that `lie` tells leave in build/conformance what they made fail. Other drivers do, too:
-what `measure` found out about them is in Documentation/conformance.rst. A test that none of these can make fail has its
-reason in `unseen` in this folder.
+Faults that `mutate` makes and lies that `lie` tells leave in build/conformance what they made fail. Other drivers do
+too: what `measure` found out of them is in Documentation/conformance.rst. A test that none of these can make fail has
+its reason in `unseen` in this folder.
 """
 
 import json
@@ -37,7 +37,7 @@ def read_list(name, fields):
 
 
 def keep(name, failed, whole):
-    """Writes down what failed by what, {test: cause}, in the form of a measurement; adds to what is there if not whole."""
+    """Writes down what failed by what, {test: cause}, in the form of a measurement; not whole: adds to what is there."""
     path = f"{RESULTS}/{name}.json"
     results = {test: {"result": "fail", "reason": cause} for test, cause in failed.items()}
     if not whole and os.path.exists(path):
@@ -49,7 +49,7 @@ def keep(name, failed, whole):
 
 
 def tell_never_failed():
-    """Names the tests without evidence and without a reason. Without variants: one that failed stands for the others."""
+    """Names tests that have neither evidence nor a reason, without variants: one that failed stands for the others."""
     names = sorted({plain(name) for name in read_names()})
     evidence = {source: failed & set(names) for source, failed in read_evidence().items()}
     failed = set().union(*evidence.values())
@@ -74,5 +74,6 @@ def read_evidence():
         except FileNotFoundError:
             print(f"({source} have not been tried here yet)")
     with open(PAGE, encoding="utf-8") as page:
-        found["other drivers"] = {plain(name) for name in re.findall(r"^- ``(\w+_test:\S+)``", page.read(), re.MULTILINE)}
+        listed = re.findall(r"^- ``(\w+_test:\S+)``", page.read(), re.MULTILINE)
+    found["other drivers"] = {plain(name) for name in listed}
     return found
