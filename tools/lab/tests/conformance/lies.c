@@ -48,7 +48,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <linux/iommufd.h>
@@ -283,20 +282,28 @@ static __attribute__((constructor)) void read_lie(void)
     free(text);
 }
 
-/* Memory of the caller's, which need not be there */
+/* Memory of the caller's, which need not be there. After a fork it is another one. */
+
+static int memory(void)
+{
+    static int fd;
+    static pid_t owner;
+
+    if (owner != getpid()) {
+        owner = getpid();
+        fd = syscall(SYS_openat, AT_FDCWD, "/proc/self/mem", O_RDWR | O_CLOEXEC);
+    }
+    return fd;
+}
 
 static bool peek(uint64_t from, void *to, size_t size)
 {
-    struct iovec here = { to, size }, there = { (void *)from, size };
-
-    return process_vm_readv(getpid(), &here, 1, &there, 1, 0) == (ssize_t)size;
+    return syscall(SYS_pread64, memory(), to, size, from) == (ssize_t)size;
 }
 
 static void poke(uint64_t to, const void *from, size_t size)
 {
-    struct iovec here = { (void *)from, size }, there = { (void *)to, size };
-
-    process_vm_writev(getpid(), &here, 1, &there, 1, 0);
+    syscall(SYS_pwrite64, memory(), from, size, to);
 }
 
 static uint64_t field_of(const struct call *call, unsigned int at, unsigned int size)
