@@ -59,6 +59,12 @@ def conformance(name, *programs, vfs=2):
                     kernels=BOTH, driver="ferry", vfs=vfs, nic={"state-size": "1M", "total-vfs": 16}, options=NO_SCAN)
 
 
+def nested(protocol, *kernels):
+    """Stock QEMUs in the VM move a VF, and the guest that uses it, from one to the next."""
+    return Scenario(f"nested-{protocol}", [f"{HERE}/nested/nested", protocol], kernels=kernels, driver="ferry", vfs=4,
+                    nic={"state-size": "1M"}, options=NO_SCAN)
+
+
 # Of each race; the kernel that finds most with them is also the slowest.
 RACE_SECONDS = 1
 
@@ -85,6 +91,8 @@ SCENARIOS = [
                 "p2p_test", "session_test", "state_test"),
     # where memory runs out, dma-debug gives up for the rest of a boot; so those two come last
     conformance("endurance", "endurance_test", "fail_nth_test", "memcg_test", vfs=16),
+    nested("region", *BOTH),
+    nested("v2", "stock"),
     # the witness does as many at once as ferry in the suite's endurance
     Scenario("many", migrate("many"), driver="in-tree", vfs=16, nic={"total-vfs": 16}),
     Scenario("control-leak", [f"{HERE}/controls/control", "leak"], kernels=("debug",), host=True),
