@@ -18,8 +18,8 @@
 #define SEED            0x5eed
 #define PAGE            4096
 #define SLOTS           256             /* pages of the ring that the VF writes to, one count each */
-#define CHANGES         60000           /* pages that the workload changes before it is done */
-#define SLOW            300             /* changes, DMA writes a second, while the VF moves */
+#define CHANGES         120000          /* pages that the workload changes before it is done */
+#define SLOW            200             /* changes, DMA writes a second, while the VF moves */
 #define FAST            4000000
 #define IRQ_RATE        50
 

@@ -21,8 +21,8 @@ class Kind:
     dirty: str = r"(vfio_get_dirty_bitmap) "    # the container is asked for dirty pages
     mapped: str = ""            # the section for data is mapped...
     trapped: str = ""           # ...unless this is an option of the device: all goes through read and write
-    # If its source cannot save a device, the end of the section is taken by the target for a size, some 2^62 bytes, which
-    # it gives to its device in a loop that only a refusal ends.
+    # When its source cannot save a device, the target takes the end of the section for a size, some 2^62 bytes, and
+    # gives its device so much, in a loop that only a refusal ends.
     loops: bool = False
     firmware: list = field(default_factory=list)
     machine: str = "q35"
