@@ -21,9 +21,6 @@ class Kind:
     dirty: str = r"(vfio_get_dirty_bitmap) "    # the container is asked for dirty pages
     mapped: str = ""            # the section for data is mapped...
     trapped: str = ""           # ...unless this is an option of the device: all goes through read and write
-    # When its source cannot save a device, the target takes the end of the section for a size, some 2^62 bytes, and
-    # gives its device so much, in a loop that only a refusal ends.
-    loops: bool = False
     firmware: list = field(default_factory=list)
     machine: str = "q35"
     guest: str = f"{BUILT}/guest"
@@ -43,8 +40,7 @@ REGION = Kind(
     target=["4", "1"],
     stopped="2",
     mapped=r"vfio_region_mmap Region (migration) ",
-    trapped="x-no-mmap=on",
-    loops=True)
+    trapped="x-no-mmap=on")
 
 # The second one, in which a migration is a file.
 V2 = Kind(
