@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 
-from . import kernels, packages, run
+from . import kernels, packages, run, vmms
 from .base import CACHE, LabError, duration, lock, say
 from .qemu import MODEL, Qemu
 from .modules import peer
@@ -93,6 +93,10 @@ def parse(arguments):
     kernel.add_argument("name", choices=kernels.NAMES)
     kernel.set_defaults(act=print_kernel)
 
+    vmm = actions.add_parser("vmm", help="print where Debian's QEMU 10.0 is, which the tests start in a VM",
+                             description="Prints the folder with the usr/ of Debian's QEMU 10.0, which the tests start in a VM.")
+    vmm.set_defaults(act=print_vmm)
+
     for name, act, text, summary in (
             ("run", run.run, RUN_HELP, "run a command in a VM"),
             ("pair", run.pair, PAIR_HELP, "run a command in each of two connected VMs"),
@@ -143,6 +147,9 @@ def set_up(options):
     with lock("setup"):
         archive = packages.Archive(options.upgrade)
         qemu = Qemu(archive).prepare()
+        if options.download_only or not options.kernel:
+            # Who wants one kernel alone does not want the tests.
+            vmms.set_up(archive)
         if options.download_only:
             kernels.download(archive)
         else:
@@ -164,6 +171,11 @@ def make_everything(options, archive, qemu):
 
 def print_kernel(options):
     print(kernels.installed(options.name).kdir)
+    return 0
+
+
+def print_vmm(_):
+    print(vmms.installed())
     return 0
 
 

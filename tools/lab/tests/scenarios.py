@@ -60,6 +60,12 @@ def conformance(name, *programs, vfs=2):
                     kernels=BOTH, driver="ferry", vfs=vfs, nic={"state-size": "1M", "total-vfs": 16}, options=NO_SCAN)
 
 
+def nested(protocol, kernel, size):
+    """Stock QEMUs in the VM move a VF, and the guest that uses it, from one to the next."""
+    return Scenario(f"nested-{protocol}", [f"{HERE}/nested/nested", protocol], kernels=(kernel,), driver="ferry", vfs=4,
+                    nic={"state-size": size}, options=NO_SCAN)
+
+
 # Of each race; the kernel that finds most with them is also the slowest.
 RACE_SECONDS = 1
 
@@ -87,6 +93,10 @@ SCENARIOS = [
                 "p2p_test", "session_test", "state_test"),
     # where memory runs out, dma-debug gives up for the rest of a boot; so those two come last
     conformance("endurance", "endurance_test", "fail_nth_test", "memcg_test", vfs=16),
+    # an image of several chunks, or, where the kernel is slow, of less: one QEMU moves it in words of eight bytes
+    nested("region", "debug", "256K"),
+    nested("region", "stock", "1M"),
+    nested("v2", "stock", "1M"),
     # the witness does as many at once as ferry in the suite's endurance
     Scenario("many", migrate("many"), driver="in-tree", vfs=16, nic={"total-vfs": 16}),
     Scenario("control-leak", [f"{HERE}/controls/control", "leak"], kernels=("debug",), host=True),

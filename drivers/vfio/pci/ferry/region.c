@@ -16,6 +16,7 @@
  * is on its way gets what that makes.
  */
 #include <linux/bvec.h>
+#include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
@@ -319,6 +320,18 @@ static int get_data_size(struct ferry_region *region, u64 *value)
 
 /* A chunk of a resume: data_size */
 
+/*
+ * A chunk that was taken is gone. QEMU 7.2 takes the torn end of a failed
+ * source's stream for a size, some 2^62 bytes, and then writes data_size again
+ * and again without any data. The old bytes might pass as an unknown record,
+ * to be dropped for ever; zeros are an empty image, which is refused.
+ */
+static void clear_section(struct bio_vec *section, size_t bytes)
+{
+	for (size_t at = 0; at < bytes; at += PAGE_SIZE)
+		clear_highpage(section[at >> PAGE_SHIFT].bv_page);
+}
+
 static int take_chunk(struct ferry_region *region, struct ferry_session *session)
 {
 	struct bio_vec *section = get_section(region);
@@ -337,6 +350,7 @@ static int take_chunk(struct ferry_region *region, struct ferry_session *session
 			return bytes;
 		chunk->taken += bytes;
 	}
+	clear_section(section, chunk->size);
 	*chunk = (struct ferry_chunk){};
 	return 0;
 }
