@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 
-from . import kernels, packages, run
+from . import kernels, packages, run, trees
 from .base import CACHE, LabError, duration, lock, say
 from .qemu import MODEL, Qemu
 from .modules import peer
@@ -160,6 +160,8 @@ def make_everything(options, archive, qemu):
         kernel = kernels.set_up(name, archive)
         if name == "stock":
             peer(kernel)
+    if not options.kernel:
+        trees.host_tree(kernels.installed("stock"))
 
 
 def print_kernel(options):

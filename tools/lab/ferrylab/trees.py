@@ -42,7 +42,7 @@ def host_tree(kernel):
     archive = Archive()
     version = re.sub(r"-amd64$", "", kernel.release)
     image = archive.known("stock-image")
-    headers = [path for path in image.parent.glob("linux-*.deb")
+    headers = [path for path in sorted(image.parent.glob("linux-*.deb"))
                if re.match(rf"linux-(headers|kbuild)-{re.escape(version)}(-amd64|-common)?_", path.name)]
     if len(headers) != 3:
         raise LabError(f"the headers of {kernel.release} are not in {image.parent}; run `tools/lab/lab setup`")
@@ -69,8 +69,8 @@ def _make(folder, release, wanted, debs):
 
 
 def _kernel_hooks(debs):
-    """Packages of a kernel, from the lab's downloads. Nothing boots from here, so no initramfs is made, and most modules
-    are left out: depmod reads all there are, again and again, in the lab's VM under emulation."""
+    """Packages of a kernel, from the lab's downloads. Nothing boots from here, so no initramfs is made, and most
+    modules are left out: depmod reads all there are, again and again, in the lab's VM under emulation."""
     if not debs:
         return []
     names = [f"/{path.name}" for path in debs]
