@@ -14,7 +14,7 @@ OPTIONS     := CONFIG_VFIO_FERRY=m CONFIG_MLX5_FERRY_VFIO_PCI=m
 # Kernels with KUnit get the driver's own tests, too.
 OPTIONS     += $(if $(shell grep -s '^CONFIG_KUNIT=' $(KDIR)/.config),CONFIG_VFIO_FERRY_KUNIT_TEST=m)
 
-.PHONY: help demo lab python test check conformance conformance-table mutate lies coverage fuzz modules clean
+.PHONY: help demo lab python test check conformance conformance-table mutate lies coverage fuzz modules install uninstall deb docs clean
 
 help:
 	@echo 'vfio-ferry: live migration for the virtual functions of SR-IOV NICs'
@@ -31,6 +31,9 @@ help:
 	@echo '  make coverage which lines and branches of the driver the suite reaches'
 	@echo '  make fuzz     look for streams that break the decoder, in user space, for SECONDS=60'
 	@echo '  make modules  build the driver for the running kernel (or KDIR=its headers), into BUILD=folder'
+	@echo '  make install  install the modules and the ferry tool, the latter under PREFIX=/usr/local; make uninstall removes them'
+	@echo '  make deb      build the Debian packages, RELEASE=bookworm|trixie, into build/deb/'
+	@echo '  make docs     Documentation/ as HTML, into build/docs/'
 	@echo '  make clean    remove build/'
 	@echo
 	@echo '  tools/lab/lab run --help  boots a virtual machine with a ConnectX-7 in it, and runs a command there'
@@ -94,6 +97,34 @@ modules:
 	@cmp -s $(BUILD)/tree/Kbuild.new $(BUILD)/tree/Kbuild || mv $(BUILD)/tree/Kbuild.new $(BUILD)/tree/Kbuild
 	@$(MAKE) -C $(KDIR) M=$(BUILD)/tree $(OPTIONS) $(if $(KCC),CC=$(KCC)) modules
 	@find $(BUILD)/tree -name '*.ko' -exec cp -u -t $(BUILD) {} +
+
+# In a folder of their own among the kernel's modules, where modprobe looks first. Kbuild would sign them with the key of
+# whoever built the kernel; Documentation/install.rst says how to sign them with one's own. DESTDIR is for packagers.
+RELEASE_OF_KDIR = $(shell $(MAKE) -s -C $(KDIR) kernelrelease)
+MODULES_FOLDER  := updates/vfio-ferry
+TOOL            := $(MAKE) -C tools/ferry O=$(CURDIR)/build/ferry DESTDIR='$(DESTDIR)'
+
+install: modules
+	$(MAKE) -C $(KDIR) M=$(BUILD)/tree $(OPTIONS) INSTALL_MOD_PATH='$(DESTDIR)' INSTALL_MOD_DIR=$(MODULES_FOLDER) \
+		CONFIG_MODULE_SIG_ALL= modules_install
+	depmod -b '$(DESTDIR)/' $(RELEASE_OF_KDIR)
+	$(TOOL) install
+	$(if $(DESTDIR),,ldconfig)
+
+uninstall:
+	rm -rf '$(DESTDIR)/lib/modules/$(RELEASE_OF_KDIR)/$(MODULES_FOLDER)'
+	depmod -b '$(DESTDIR)/' $(RELEASE_OF_KDIR)
+	$(TOOL) uninstall
+	$(if $(DESTDIR),,ldconfig)
+
+RELEASE ?=
+deb: python
+	@tools/deb/build $(if $(RELEASE),--release $(RELEASE))
+
+# From nothing, since Sphinx warns of a page only when it reads it.
+docs:
+	@$(PYTHON) -m sphinx -q -E -W --keep-going -n -b html Documentation build/docs
+	@echo build/docs/index.html
 
 clean:
 	rm -rf build

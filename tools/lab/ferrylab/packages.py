@@ -209,21 +209,21 @@ def stanza(uri, suites):
             f"Architectures: amd64\nSigned-By: {KEYRING}\n")
 
 
-def mirrors():
-    """The URIs of Debian's archive and of its security archive, as the system's own apt uses them."""
+def mirrors(release=RELEASE):
+    """The URIs of Debian's archive and of its security archive, as the system's own apt, of RELEASE, uses them."""
     for attempt in ("as it is", "after an update"):
         if attempt != "as it is":
             system_apt_update()
         rows = output_of(["apt-get", "indextargets", "--format", "$(CODENAME)|$(REPO_URI)"]).splitlines()
         uris = dict(row.split("|", 1) for row in rows if "|" in row)
-        if RELEASE in uris:
-            main = uris[RELEASE]
+        if release in uris:
+            main = uris[release]
             break
     else:
-        raise LabError(f"the system's apt knows no {RELEASE} repository; add Debian's to /etc/apt/sources.list")
-    security = uris.get(f"{RELEASE}-security") or re.sub(r"/debian/?$", "/debian-security/", main)
+        raise LabError(f"the system's apt knows no {release} repository; add Debian's to /etc/apt/sources.list")
+    security = uris.get(f"{release}-security") or re.sub(r"/debian/?$", "/debian-security/", main)
     if security == main:
-        raise LabError(f"no {RELEASE}-security repository in the system's apt sources; add Debian's security archive")
+        raise LabError(f"no {release}-security repository in the system's apt sources; add Debian's security archive")
     return main, security
 
 

@@ -99,6 +99,8 @@ SCENARIOS = [
     nested("v2", "stock", "1M"),
     # the witness does as many at once as ferry in the suite's endurance
     Scenario("many", migrate("many"), driver="in-tree", vfs=16, nic={"total-vfs": 16}),
+    Scenario("packages", [f"{HERE}/packages/packages"], host=True),
+    Scenario("make-install", [f"{HERE}/packages/make-install"], host=True),
     Scenario("control-leak", [f"{HERE}/controls/control", "leak"], kernels=("debug",), host=True),
     Scenario("control-use-after-free", [f"{HERE}/controls/control", "use_after_free"], kernels=("debug",), host=True),
     Scenario("control-lock-inversion", [f"{HERE}/controls/control", "lock_inversion"], kernels=("debug",), host=True),
