@@ -32,6 +32,8 @@ struct command {
 	int (*run)(int argc, char **argv);
 };
 
+extern const struct command inspect_command;
+
 /* Parses with argp, but ends with EXIT_USAGE and one line on a wrong use. */
 void parse_arguments(const struct argp *argp, int argc, char **argv, void *input);
 

@@ -11,6 +11,7 @@
 
 /* In the order of the list that --help shows. */
 static const struct command *const commands[] = {
+	&inspect_command,
 	NULL
 };
 

@@ -7,7 +7,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <zlib.h>
+#include <isa-l/crc.h>
 
 #include "link.h"
 
@@ -82,11 +82,12 @@ int link_receive_header(struct link *l, const void *start, size_t size, struct f
 static uint32_t checksum(const struct ferry_packet *head, const void *payload, size_t size)
 {
 	struct ferry_packet h = *head;
-	uLong crc;
+	uint32_t crc;
 
+	/* the CRC-32 that zlib has, as fast as the processor can */
 	h.crc32 = 0;
-	crc = crc32(0, (const Bytef *)&h, sizeof(h));
-	return size ? crc32(crc, payload, size) : crc;
+	crc = crc32_gzip_refl(0, (const void *)&h, sizeof(h));
+	return size ? crc32_gzip_refl(crc, payload, size) : crc;
 }
 
 /* With the lock held. */

@@ -16,5 +16,6 @@
 #define FERRY_H
 
 #include <ferry/error.h>
+#include <ferry/stream.h>
 
 #endif /* FERRY_H */
