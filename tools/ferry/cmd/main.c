@@ -8,10 +8,15 @@
 #include <string.h>
 
 #include "command.h"
+#include "migrate.h"
 
 /* In the order of the list that --help shows. */
 static const struct command *const commands[] = {
 	&inspect_command,
+	&save_command,
+	&load_command,
+	&send_command,
+	&receive_command,
 	NULL
 };
 
