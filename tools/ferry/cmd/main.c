@@ -8,9 +8,14 @@
 #include <string.h>
 
 #include "command.h"
+#include "host.h"
 
 /* In the order of the list that --help shows. */
 static const struct command *const commands[] = {
+	&list_command,
+	&doctor_command,
+	&bind_command,
+	&unbind_command,
 	NULL
 };
 
