@@ -9,6 +9,7 @@
 
 #include "command.h"
 #include "host.h"
+#include "migrate.h"
 
 /* In the order of the list that --help shows. */
 static const struct command *const commands[] = {
@@ -16,6 +17,11 @@ static const struct command *const commands[] = {
 	&doctor_command,
 	&bind_command,
 	&unbind_command,
+	&inspect_command,
+	&save_command,
+	&load_command,
+	&send_command,
+	&receive_command,
 	NULL
 };
 

@@ -18,8 +18,12 @@
 #define FERRY_H
 
 #include <ferry/bind.h>
+#include <ferry/channel.h>
+#include <ferry/device.h>
 #include <ferry/doctor.h>
 #include <ferry/error.h>
 #include <ferry/host.h>
+#include <ferry/migration.h>
+#include <ferry/stream.h>
 
 #endif /* FERRY_H */
