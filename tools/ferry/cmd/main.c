@@ -12,6 +12,7 @@
 /* In the order of the list that --help shows. */
 static const struct command *const commands[] = {
 	&inspect_command,
+	&watch_command,
 	NULL
 };
 
