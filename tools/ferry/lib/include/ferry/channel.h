@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-#define FERRY_TIMEOUT_MS	10000
+#define FERRY_TIMEOUT_MS	5000
 
 /**
  * struct ferry_endpoint - where and how

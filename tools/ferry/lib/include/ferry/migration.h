@@ -129,6 +129,8 @@ struct ferry_device_report {
  * @estimated_ms: the stop window as estimated when it was begun
  * @window_ms: the stop window as it was
  * @total_ms: all of it
+ * @unconfirmed: receive: the functions run here, but the link died before the
+ *	source could be told; it is stopped and does not know
  */
 struct ferry_report {
 	enum ferry_outcome outcome;
@@ -139,6 +141,7 @@ struct ferry_report {
 	unsigned int rounds;
 	uint64_t bandwidth;
 	double estimated_ms, window_ms, total_ms;
+	bool unconfirmed;
 };
 
 /**
