@@ -13,6 +13,7 @@
 static const struct command *const commands[] = {
 	&inspect_command,
 	&watch_command,
+	&qualify_command,
 	NULL
 };
 
