@@ -16,6 +16,7 @@ enum exit_code {
 	EXIT_USAGE = 2,		/* wrong use, nothing was tried */
 	EXIT_REFUSED = 3,	/* looked at and found wanting: a device, a stream, a host */
 	EXIT_CANCELLED = 4,	/* by a signal; a source runs on */
+	EXIT_STOPPED = 5,	/* it was tried; a source is stopped, and the message says what to do */
 };
 
 /**

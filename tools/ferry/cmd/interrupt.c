@@ -29,9 +29,9 @@ static void note(int signal)
 		errno = kept;
 }
 
-int interrupt_fd(void)
+static int listen_for(int flags)
 {
-	struct sigaction action = { .sa_handler = note, .sa_flags = SA_RESTART | SA_RESETHAND };
+	struct sigaction action = { .sa_handler = note, .sa_flags = SA_RESTART | flags };
 
 	if (event >= 0)
 		return event;
@@ -47,6 +47,16 @@ int interrupt_fd(void)
 			sigaction(signals[i], &action, NULL);
 	}
 	return event;
+}
+
+int interrupt_fd(void)
+{
+	return listen_for(SA_RESETHAND);
+}
+
+int interrupt_patient_fd(void)
+{
+	return listen_for(0);
 }
 
 bool interrupted(void)

@@ -12,6 +12,9 @@
 /* The FD, from the first call on. It is never closed and not inherited. */
 int interrupt_fd(void);
 
+/* As that, but further signals do no more than the first: ending is under way, and must not be cut short. */
+int interrupt_patient_fd(void);
+
 bool interrupted(void);
 
 /* Waits for that many ms, or until interrupted(), which is returned. */

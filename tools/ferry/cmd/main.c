@@ -8,9 +8,14 @@
 #include <string.h>
 
 #include "command.h"
+#include "migrate.h"
 
 /* In the order of the list that --help shows. */
 static const struct command *const commands[] = {
+	&save_command,
+	&load_command,
+	&send_command,
+	&receive_command,
 	&inspect_command,
 	&watch_command,
 	&qualify_command,

@@ -50,6 +50,8 @@ int channel_wait(int fd, short events, int stop_fd, int timeout_ms);
 
 /* ---- tls.c ---- */
 
+/* Are its files fit for use? */
+int tls_check(const struct ferry_endpoint *endpoint, struct ferry_error *error);
 /* Client or server; the handshake ends after the channel's timeout. */
 int tls_start(struct ferry_channel *channel, const struct ferry_endpoint *endpoint, bool server,
 	      const char *host, struct ferry_error *error);

@@ -247,6 +247,9 @@ FERRY_API int ferry_listen(struct ferry_listener **listener, const struct ferry_
 	err = check_security(e, error);
 	if (!err)
 		err = parse(&place, e->address, true, error);
+	/* better known now than when somebody comes */
+	if (!err && !place.local && !e->plain)
+		err = tls_check(e, error);
 	if (err)
 		return err;
 	fd = listen_any(&place, &lookup);
@@ -304,11 +307,15 @@ FERRY_API int ferry_accept(struct ferry_listener *l, struct ferry_channel **chan
 	(*channel)->protected = *l->path;
 	if (!*l->path && !e->plain)
 		err = tls_start(*channel, e, true, e->peer_name, error);
-	if (err) {
-		ferry_channel_close(*channel);
-		*channel = NULL;
-	}
-	return err;
+	if (!err)
+		return 0;
+	ferry_channel_close(*channel);
+	*channel = NULL;
+	if (err == -ECANCELED)
+		return err;
+	if (error)
+		error->code = EPROTO;
+	return -EPROTO;
 }
 
 FERRY_API void ferry_listener_close(struct ferry_listener *l)

@@ -175,8 +175,7 @@ void source_undo(struct session *s)
 			continue;
 		s->report->outcome = FERRY_STUCK;
 		pthread_mutex_lock(&s->lock);
-		snprintf(s->error.text + strlen(s->error.text), sizeof(s->error.text) - strlen(s->error.text),
-			 "; and %s, so that only a reset helps", m->stuck.text);
+		ferry_fail_also(&s->error, &m->stuck);
 		pthread_mutex_unlock(&s->lock);
 	}
 }

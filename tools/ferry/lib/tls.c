@@ -57,6 +57,18 @@ static int load_files(struct tls *t, const struct ferry_endpoint *e, struct ferr
 	return 0;
 }
 
+int tls_check(const struct ferry_endpoint *e, struct ferry_error *error)
+{
+	struct tls t = { 0 };
+	int err = gnutls_certificate_allocate_credentials(&t.credentials);
+
+	if (err < 0)
+		return failed(error, ENOMEM, "credentials", err);
+	err = load_files(&t, e, error);
+	gnutls_certificate_free_credentials(t.credentials);
+	return err;
+}
+
 static int prepare(struct tls *t, struct ferry_channel *c, const struct ferry_endpoint *e, bool server,
 		   const char *host, struct ferry_error *error)
 {

@@ -17,5 +17,8 @@
 
 #include <ferry/error.h>
 #include <ferry/stream.h>
+#include <ferry/channel.h>
+#include <ferry/device.h>
+#include <ferry/migration.h>
 
 #endif /* FERRY_H */
