@@ -4,7 +4,6 @@
  * forth, and a verdict on them.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "command.h"
 #include "interrupt.h"
 #include "local_move.h"
+#include "migrate.h"
 #include "output.h"
 #include "qualify.h"
 #include "workload.h"
@@ -43,16 +43,15 @@ static const struct argp_option options[] = {
 	{ NULL }
 };
 
-static unsigned int number(struct argp_state *state, const char *option, const char *value, unsigned int most)
+/* Domain 0 may be left out. */
+static bool same_function(const char *one, const char *other)
 {
-	char *end;
-	unsigned long long parsed;
+	static const char domain[] = "0000:";
+	const size_t length = sizeof(domain) - 1;
 
-	errno = 0;
-	parsed = strtoull(value, &end, 10);
-	if (*value < '0' || *value > '9' || *end || errno || !parsed || parsed > most)
-		argp_error(state, "%s wants a number from 1 to %u, not '%s'", option, most, value);
-	return parsed;
+	one += strncmp(one, domain, length) ? 0 : length;
+	other += strncmp(other, domain, length) ? 0 : length;
+	return !strcasecmp(one, other);
 }
 
 static error_t parse(int key, char *value, struct argp_state *state)
@@ -61,16 +60,16 @@ static error_t parse(int key, char *value, struct argp_state *state)
 
 	switch (key) {
 	case 'n':
-		request->q.wanted = number(state, "--count", value, COUNT_MAX);
+		request->q.wanted = number_of(state, "--count", value, 1, COUNT_MAX);
 		return 0;
 	case OPTION_DOWNTIME:
-		request->q.max_downtime_ms = number(state, "--max-downtime", value, MS_MAX);
+		request->q.max_downtime_ms = number_of(state, "--max-downtime", value, 1, MS_MAX);
 		return 0;
 	case OPTION_TOTAL:
-		request->q.max_total_ms = number(state, "--max-total", value, MS_MAX);
+		request->q.max_total_ms = number_of(state, "--max-total", value, 1, MS_MAX);
 		return 0;
 	case OPTION_PRECOPY:
-		request->precopy_limit_s = number(state, "--precopy-limit", value, MS_MAX / 1000);
+		request->precopy_limit_s = number_of(state, "--precopy-limit", value, 1, MS_MAX / 1000);
 		return 0;
 	case OPTION_WORKLOAD:
 		request->q.workload = value;
@@ -86,7 +85,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (request->addresses < 2)
 			argp_error(state, "two functions are needed, to move from one to the other and back");
-		if (!strcmp(request->q.device[0], request->q.device[1]))
+		if (same_function(request->q.device[0], request->q.device[1]))
 			argp_error(state, "%s cannot be both ends", request->q.device[0]);
 		return 0;
 	default:
@@ -170,9 +169,6 @@ static int open_both(struct bench *bench)
 
 	if (code == EXIT_DONE)
 		code = open_one(bench, 1);
-	/* Known by now: two names may be the same function's. */
-	if (code == EXIT_DONE && !strcmp(bench->request->q.device[0], bench->request->q.device[1]))
-		code = complain(EXIT_USAGE, "%s cannot be both ends", bench->request->q.device[0]);
 	return code == EXIT_DONE ? alike(bench) : code;
 }
 

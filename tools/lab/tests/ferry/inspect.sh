@@ -5,13 +5,11 @@
 
 set -u
 cd "$(dirname "$0")/../../../.." || exit
-# shellcheck source=tools/lab/tests/tap.sh
-. tools/lab/tests/tap.sh
+COMMAND=inspect
+# shellcheck source=tools/lab/tests/ferry/command.sh
+. tools/lab/tests/ferry/command.sh
 
-FERRY=$PWD/build/ferry/ferry
 CORPUS=tools/testing/fuzz/corpus
-WORK=$(mktemp -d)
-trap 'rm -rf "$WORK"' EXIT
 
 # Of the corpus; whatever is in it besides is wrong.
 SOUND='smallest pre-copy-byte-by-byte pre-copy-odd-pieces final-in-parts initialised-anew plain plain-pre-copy later-record'
@@ -36,19 +34,6 @@ take_streams() {
 	done
 }
 
-inspect() {
-	"$FERRY" inspect "$@"
-}
-
-# ends STATUS ARGUMENT...: inspect ends with that status; what it said is in $WORK/said and $WORK/complained.
-ends() {
-	local wanted=$1 got
-	shift
-	inspect "$@" >"$WORK/said" 2>"$WORK/complained"
-	got=$?
-	[ $got -eq "$wanted" ] || { echo "status $got, not $wanted: inspect $*"; cat "$WORK/said" "$WORK/complained"; return 1; }
-}
-
 judges_the_corpus() {
 	local stream name options
 	for stream in "$WORK"/*; do
@@ -68,26 +53,6 @@ judged() {
 	local status=$1 sound=$2
 	shift 2
 	ends "$status" "$@" && ends "$status" --json "$@" && says_json "said['sound'] is ${sound^}"
-}
-
-# says_json EXPRESSION: true of the object that was printed, in Python: `said`, `records`, `findings`.
-says_json() {
-	python3 - "$WORK/said" "$1" <<-'PYTHON'
-		import json, sys
-		with open(sys.argv[1], encoding="utf-8") as file:
-		    said = json.load(file)
-		records, findings = ([i for i in said["items"] if i["item"] == kind] for kind in ("record", "finding"))
-		if not eval(sys.argv[2]):
-		    sys.exit(f"not true: {sys.argv[2]}\n{json.dumps(said, indent=1)}")
-	PYTHON
-}
-
-says() {
-	grep -qE -- "$1" "$WORK/said" || { echo "does not say: $1"; cat "$WORK/said"; return 1; }
-}
-
-complains() {
-	grep -qE -- "$1" "$WORK/complained" || { echo "does not complain: $1"; cat "$WORK/complained"; return 1; }
 }
 
 json_of() {
@@ -118,7 +83,7 @@ shows_and_counts() {
 
 finds_what_is_cut() {
 	local boundary boundaries cut
-	inspect --json "$WORK/later-record" >"$WORK/said"
+	ferry --json "$WORK/later-record" >"$WORK/said"
 	mapfile -t boundaries < <(python3 -c 'import json, sys
 for item in json.load(sys.stdin)["items"]: print(item["offset"])' <"$WORK/said")
 	boundaries+=("$(stat -c %s "$WORK/later-record")")
@@ -146,8 +111,8 @@ takes_any_pieces() {
 }
 
 same_through_a_pipe() {
-	inspect - <"$WORK/$1" >"$WORK/whole"
-	dd bs=1 status=none if="$WORK/$1" | inspect - >"$WORK/said"
+	ferry - <"$WORK/$1" >"$WORK/whole"
+	dd bs=1 status=none if="$WORK/$1" | ferry - >"$WORK/said"
 	diff "$WORK/whole" "$WORK/said"
 }
 
@@ -169,19 +134,6 @@ in_little_memory() {
 	(ulimit -v 150000 && ends "$@")
 }
 
-# refuses TEXT ARGUMENT...: wrong use, nothing on standard output.
-refuses() {
-	local text=$1
-	shift
-	ends 2 "$@" && complains "^ferry inspect: $text" && [ ! -s "$WORK/said" ]
-}
-
-cannot() {
-	local text=$1
-	shift
-	ends 1 "$@" && complains "^ferry inspect: $text"
-}
-
 says_what_is_wrong_with_its_use() {
 	ok "no file" refuses 'which FILE'
 	ok "two files" refuses 'one file at a time' "$WORK/plain" "$WORK/plain"
@@ -194,7 +146,7 @@ says_what_is_wrong_with_its_use() {
 }
 
 full() {
-	inspect "$WORK/plain" 2>"$WORK/complained" >/dev/full
+	ferry "$WORK/plain" 2>"$WORK/complained" >/dev/full
 	[ $? -eq 1 ] && complains 'No space left'
 }
 
