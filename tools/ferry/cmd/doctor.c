@@ -75,7 +75,7 @@ static void print_lines(const char *lead, const char *text)
 	}
 }
 
-static void print_finding(const struct ferry_finding *finding)
+static void print_finding(const struct ferry_check *finding)
 {
 	printf("  %-8s %-10s %s\n", verdicts[finding->verdict], finding->check, finding->text);
 	if (*finding->advice)
@@ -92,7 +92,7 @@ static void print_findings(const struct ferry_diagnosis *d, unsigned int from, b
 
 static void print_verdict(const struct ferry_diagnosis *d)
 {
-	const struct ferry_finding *cause = ferry_diagnosis_cause(d);
+	const struct ferry_check *cause = ferry_diagnosis_cause(d);
 
 	if (cause)
 		printf("%s cannot be migrated: %s\n", d->address, cause->text);
@@ -118,7 +118,7 @@ static json_object *json_checks(const struct ferry_diagnosis *d, unsigned int fr
 	json_object *list = json_object_new_array();
 
 	for (unsigned int i = from; i < d->count; i++) {
-		const struct ferry_finding *finding = &d->findings[i];
+		const struct ferry_check *finding = &d->findings[i];
 		json_object *object = json_object_new_object();
 
 		json_object_object_add(object, "check", json_text(finding->check));
@@ -133,7 +133,7 @@ static json_object *json_checks(const struct ferry_diagnosis *d, unsigned int fr
 
 static json_object *json_diagnosis(const struct ferry_diagnosis *d, unsigned int from)
 {
-	const struct ferry_finding *cause = ferry_diagnosis_cause(d);
+	const struct ferry_check *cause = ferry_diagnosis_cause(d);
 	json_object *object = json_object_new_object();
 
 	json_object_object_add(object, "address", json_text(d->address));

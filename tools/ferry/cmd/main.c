@@ -17,11 +17,13 @@ static const struct command *const commands[] = {
 	&doctor_command,
 	&bind_command,
 	&unbind_command,
-	&inspect_command,
 	&save_command,
 	&load_command,
 	&send_command,
 	&receive_command,
+	&inspect_command,
+	&watch_command,
+	&qualify_command,
 	NULL
 };
 

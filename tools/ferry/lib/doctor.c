@@ -9,13 +9,13 @@
 #include "doctor.h"
 #include "sysfs.h"
 
-struct ferry_finding *ferry_found(struct examination *e, const char *check, enum ferry_verdict verdict,
+struct ferry_check *ferry_found(struct examination *e, const char *check, enum ferry_verdict verdict,
 				  const char *format, ...)
 {
 	struct ferry_diagnosis *d = e->diagnosis;
 	/* More than there is room for never come; the last would be written over. */
-	struct ferry_finding *finding = &d->findings[d->count < FERRY_FINDINGS_MAX ? d->count++ :
-						     FERRY_FINDINGS_MAX - 1];
+	struct ferry_check *finding = &d->findings[d->count < FERRY_CHECKS_MAX ? d->count++ :
+						     FERRY_CHECKS_MAX - 1];
 	va_list args;
 
 	memset(finding, 0, sizeof(*finding));
@@ -27,7 +27,7 @@ struct ferry_finding *ferry_found(struct examination *e, const char *check, enum
 	return finding;
 }
 
-void ferry_advise(struct ferry_finding *finding, const char *format, ...)
+void ferry_advise(struct ferry_check *finding, const char *format, ...)
 {
 	va_list args;
 
@@ -36,7 +36,7 @@ void ferry_advise(struct ferry_finding *finding, const char *format, ...)
 	va_end(args);
 }
 
-void ferry_mend(struct ferry_finding *finding, const char *format, ...)
+void ferry_mend(struct ferry_check *finding, const char *format, ...)
 {
 	size_t used = strlen(finding->mend);
 	va_list args;
@@ -110,7 +110,7 @@ FERRY_API int ferry_diagnose(struct ferry_diagnosis *diagnosis, const char *addr
 	return 0;
 }
 
-FERRY_API const struct ferry_finding *ferry_diagnosis_cause(const struct ferry_diagnosis *diagnosis)
+FERRY_API const struct ferry_check *ferry_diagnosis_cause(const struct ferry_diagnosis *diagnosis)
 {
 	for (unsigned int i = 0; i < diagnosis->count; i++)
 		if (diagnosis->findings[i].verdict == FERRY_NO)

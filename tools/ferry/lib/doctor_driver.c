@@ -37,7 +37,7 @@ static const char *owner_of(const char *symbol)
 }
 
 /* The commands that load ferry's driver when modprobe does not know it. */
-static void mend_by_hand(struct ferry_finding *finding, const char *engine, const char *driver)
+static void mend_by_hand(struct ferry_check *finding, const char *engine, const char *driver)
 {
 	struct utsname name;
 
@@ -53,7 +53,7 @@ static bool check_refusal(struct examination *e, const char *module, const char 
 {
 	static const char unknown[] = "Unknown symbol ";
 	char said[160], symbol[64], name[80];
-	struct ferry_finding *finding;
+	struct ferry_check *finding;
 	const char *owner;
 
 	snprintf(name, sizeof(name), "%s: ", module);
@@ -80,7 +80,7 @@ static bool check_refusal(struct examination *e, const char *module, const char 
 
 static bool check_signatures(struct examination *e)
 {
-	struct ferry_finding *finding;
+	struct ferry_check *finding;
 	char said[160];
 
 	if (!ferry_kernel_said(said, sizeof(said), "Lockdown: ", "module loading is restricted") &&
@@ -97,7 +97,7 @@ static bool check_signatures(struct examination *e)
 static void explain_absence(struct examination *e)
 {
 	const char *engine = ferry_driver_engine(e->variant);
-	struct ferry_finding *finding;
+	struct ferry_check *finding;
 
 	if (!engine) {
 		ferry_found(e, "driver", FERRY_NO, "%s could migrate it, but is not there", e->variant);
@@ -122,7 +122,7 @@ static bool has_variant(const struct examination *e)
 void ferry_check_driver(struct examination *e)
 {
 	const struct ferry_function *f = &e->f;
-	struct ferry_finding *finding;
+	struct ferry_check *finding;
 
 	ferry_variant(f, e->variant);
 	if (has_variant(e))
@@ -145,7 +145,7 @@ void ferry_check_driver(struct examination *e)
 	}
 }
 
-static struct ferry_finding *describe_unbound(struct examination *e)
+static struct ferry_check *describe_unbound(struct examination *e)
 {
 	const struct ferry_function *f = &e->f;
 	char said[160], who[64];
@@ -166,7 +166,7 @@ static struct ferry_finding *describe_unbound(struct examination *e)
 void ferry_check_binding(struct examination *e)
 {
 	const struct ferry_function *f = &e->f;
-	struct ferry_finding *finding;
+	struct ferry_check *finding;
 
 	e->bound = has_variant(e);
 	if (e->bound) {

@@ -32,7 +32,7 @@ static bool would_be_vf(const struct ferry_function *pf, const char *address, un
 
 static void mend_missing(struct examination *e, const struct ferry_function *pf, unsigned int number)
 {
-	struct ferry_finding *finding;
+	struct ferry_check *finding;
 
 	if (!*pf->driver) {
 		finding = ferry_found(e, "function", FERRY_NO, "it is not there: it would be VF %u of %s, which has no driver and so no VFs",
@@ -50,7 +50,7 @@ static void mend_missing(struct examination *e, const struct ferry_function *pf,
 static void explain_missing(struct examination *e)
 {
 	struct ferry_function *all;
-	struct ferry_finding *finding;
+	struct ferry_check *finding;
 	unsigned int count, number;
 	bool found = false;
 
@@ -71,7 +71,7 @@ static void explain_missing(struct examination *e)
 static void explain_pf(struct examination *e)
 {
 	const struct ferry_function *pf = &e->f;
-	struct ferry_finding *finding;
+	struct ferry_check *finding;
 	struct ferry_function vf;
 
 	finding = ferry_found(e, "function", FERRY_NO, "it is a physical function with %u VFs; only VFs are migrated",
@@ -106,7 +106,7 @@ bool ferry_check_function(struct examination *e, const char *address)
 
 void ferry_check_pf(struct examination *e)
 {
-	struct ferry_finding *finding;
+	struct ferry_check *finding;
 	char text[64];
 	struct ferry_function pf;
 
@@ -135,7 +135,7 @@ static bool spoils_group(const struct ferry_function *other)
 	return *other->driver && !other->vfio && strcmp(other->driver, "pcieport") && strcmp(other->driver, "pci-stub");
 }
 
-static void mend_group(struct ferry_finding *finding, const struct examination *e, const struct ferry_function *other)
+static void mend_group(struct ferry_check *finding, const struct examination *e, const struct ferry_function *other)
 {
 	if (ferry_booted_with("pci=disable_acs_redir")) {
 		ferry_advise(finding, "the kernel was booted with pci=disable_acs_redir, which joins groups; take it out of GRUB_CMDLINE_LINUX in /etc/default/grub");
@@ -150,7 +150,7 @@ static void mend_group(struct ferry_finding *finding, const struct examination *
 void ferry_check_group(struct examination *e)
 {
 	struct ferry_function other, culprit = { 0 };
-	struct ferry_finding *finding;
+	struct ferry_check *finding;
 	char path[FERRY_PATH_MAX];
 	struct dirent *entry;
 	unsigned int members = 0;

@@ -46,7 +46,7 @@ static char kernel_option(const char *release, const char *option)
 
 static bool needs_module(struct examination *e, const char *release, const char *module, const char *option)
 {
-	struct ferry_finding *finding;
+	struct ferry_check *finding;
 
 	if (ferry_module_available(module))
 		return true;
@@ -63,7 +63,7 @@ static bool needs_module(struct examination *e, const char *release, const char 
 
 void ferry_check_kernel(struct examination *e)
 {
-	struct ferry_finding *finding;
+	struct ferry_check *finding;
 	unsigned int major = 0, minor = 0;
 	struct utsname name;
 
@@ -93,7 +93,7 @@ static unsigned int count_groups(void)
 	return count;
 }
 
-static void mend_command_line(struct ferry_finding *finding, const char *off, const char *on)
+static void mend_command_line(struct ferry_check *finding, const char *off, const char *on)
 {
 	if (off && ferry_booted_with(off)) {
 		ferry_advise(finding, "the kernel was booted with %s; take it out of GRUB_CMDLINE_LINUX in /etc/default/grub",
@@ -109,7 +109,7 @@ static void mend_command_line(struct ferry_finding *finding, const char *off, co
 void ferry_check_iommu(struct examination *e)
 {
 	unsigned int groups = count_groups();
-	struct ferry_finding *finding;
+	struct ferry_check *finding;
 
 	if (groups) {
 		ferry_found(e, "iommu", FERRY_FINE, "the IOMMU is on, with %u groups", groups);
@@ -129,7 +129,7 @@ void ferry_check_iommu(struct examination *e)
 /* Through what programs use VFIO: containers of type 1, or iommufd. */
 void ferry_check_interface(struct examination *e)
 {
-	struct ferry_finding *finding;
+	struct ferry_check *finding;
 	bool type1 = ferry_module_loaded("vfio_iommu_type1") && ferry_sysfs_exists("/dev/vfio/vfio");
 	bool iommufd = ferry_sysfs_exists("/dev/iommu");
 
@@ -147,7 +147,7 @@ void ferry_check_interface(struct examination *e)
 /* What drivers tell there, only root may read. */
 void ferry_check_debugfs(struct examination *e)
 {
-	struct ferry_finding *finding;
+	struct ferry_check *finding;
 	struct statfs fs;
 
 	if (geteuid() || (!statfs("/sys/kernel/debug", &fs) && fs.f_type == DEBUGFS_MAGIC))

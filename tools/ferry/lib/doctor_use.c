@@ -40,7 +40,7 @@ static const char *user_name(void)
 
 static bool check_file(struct examination *e, const char *path)
 {
-	struct ferry_finding *finding;
+	struct ferry_check *finding;
 
 	if (!access(path, R_OK | W_OK) || errno != EACCES)
 		return true;
@@ -70,7 +70,7 @@ void ferry_check_access(struct examination *e)
 void ferry_check_use(struct examination *e)
 {
 	const struct ferry_user *user;
-	struct ferry_finding *finding;
+	struct ferry_check *finding;
 	struct ferry_user *users;
 	unsigned int count;
 
@@ -92,7 +92,7 @@ void ferry_check_use(struct examination *e)
 }
 
 /* What the driver's reasons ask for. They are ferry's own words, see firmware.c of the driver. */
-static void mend_reason(struct ferry_finding *finding, const struct ferry_function *f, const char *reason)
+static void mend_reason(struct ferry_check *finding, const struct ferry_function *f, const char *reason)
 {
 	char port[64];
 
@@ -144,7 +144,7 @@ static bool is_ferrys(const struct examination *e)
 void ferry_check_migration(struct examination *e)
 {
 	struct ferry_status *status = &e->status;
-	struct ferry_finding *finding;
+	struct ferry_check *finding;
 
 	ferry_status_read(&e->f, status);
 	e->bytes = status->bytes;
@@ -169,7 +169,7 @@ void ferry_check_migration(struct examination *e)
 void ferry_check_state(struct examination *e)
 {
 	const struct ferry_status *status = &e->status;
-	struct ferry_finding *finding;
+	struct ferry_check *finding;
 	const char *why = *status->refusal ? status->refusal : status->failure;
 
 	if (*status->link && strcmp(status->link, "up") && strcmp(status->link, "withheld")) {
@@ -213,7 +213,7 @@ static uint64_t needed_budget(const struct examination *e)
 void ferry_check_memory(struct examination *e)
 {
 	uint64_t budget = ferry_sysfs_number(0, BUDGET), need = needed_budget(e);
-	struct ferry_finding *finding;
+	struct ferry_check *finding;
 
 	if (!is_ferrys(e) || !budget || !e->bytes || !e->status.migratable)
 		return;
@@ -242,7 +242,7 @@ static bool may_lock_memory(void)
 /* VFIO locks all memory that a function may reach, which is a VM's whole. */
 void ferry_check_limits(struct examination *e)
 {
-	struct ferry_finding *finding;
+	struct ferry_check *finding;
 	struct rlimit limit;
 
 	if (may_lock_memory() || getrlimit(RLIMIT_MEMLOCK, &limit) || limit.rlim_cur == RLIM_INFINITY ||
@@ -279,7 +279,7 @@ static bool kernel_has_bitmaps(void)
 
 void ferry_check_tracking(struct examination *e)
 {
-	struct ferry_finding *finding;
+	struct ferry_check *finding;
 	bool bitmaps = kernel_has_bitmaps();
 
 	if (!e->status.migratable)

@@ -20,10 +20,10 @@ enum ferry_verdict {
 	FERRY_NO,		/* for this it cannot be migrated */
 };
 
-#define FERRY_FINDINGS_MAX	24
+#define FERRY_CHECKS_MAX	24
 
 /**
- * struct ferry_finding - what a check found
+ * struct ferry_check - what a check found
  * @check: its name, one word
  * @verdict: how it ended
  * @text: what was found, one line
@@ -31,7 +31,7 @@ enum ferry_verdict {
  * @mend: commands for a shell, one a line, that mend it, "" if none do; for
  *	root unless the text says otherwise
  */
-struct ferry_finding {
+struct ferry_check {
 	char check[20];
 	enum ferry_verdict verdict;
 	char text[320];
@@ -49,7 +49,7 @@ struct ferry_finding {
 struct ferry_diagnosis {
 	char address[FERRY_ADDRESS_MAX];
 	unsigned int count;
-	struct ferry_finding findings[FERRY_FINDINGS_MAX];
+	struct ferry_check findings[FERRY_CHECKS_MAX];
 };
 
 /* Does not open the function, so does not reset it. Some checks are left out then. */
@@ -73,7 +73,7 @@ FERRY_API int ferry_diagnose(struct ferry_diagnosis *diagnosis, const char *addr
 			     struct ferry_error *error);
 
 /* The first thing that is in the way of a migration, or NULL. */
-FERRY_API const struct ferry_finding *ferry_diagnosis_cause(const struct ferry_diagnosis *diagnosis);
+FERRY_API const struct ferry_check *ferry_diagnosis_cause(const struct ferry_diagnosis *diagnosis);
 
 #ifdef __cplusplus
 }
