@@ -34,6 +34,8 @@ struct command {
 };
 
 extern const struct command inspect_command;
+extern const struct command watch_command;
+extern const struct command qualify_command;
 
 /* Parses with argp, but ends with EXIT_USAGE and one line on a wrong use. */
 void parse_arguments(const struct argp *argp, int argc, char **argv, void *input);

@@ -18,7 +18,7 @@ class Scenario:
     after: list = None              # then, on the host
     needs: str = None               # a scenario whose output this one reads
     alone: bool = False             # too large to share the machine
-    host: bool = False              # no boot of ours: a command on the host that is one test point
+    host: bool = False              # no boot of ours: a command on the host, one test point if it does not speak TAP
 
 
 MIGRATION = "migration"             # a driver that can migrate
