@@ -11,7 +11,8 @@ import subprocess
 import sys
 import time
 
-FERRY = os.path.abspath("build/ferry/ferry")
+# FERRY_TOOL names another build of the tool, for example a broken one.
+FERRY = os.path.abspath(os.environ.get("FERRY_TOOL", "build/ferry/ferry"))
 HOLDER = os.path.abspath("build/tests/holder")
 CONTROL = os.path.abspath("build/tests/control")
 DEVICES = "/sys/bus/pci/devices"

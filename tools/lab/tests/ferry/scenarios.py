@@ -21,7 +21,7 @@ FERRY = [
     doctor("-no-migration", "no-migration", nic={"migration": "off"}),
     doctor("-not-migratable", "not-migratable", nic={"migratable": 1}),
     doctor("-no-iommu", "no-iommu", vfs=0, options=["--append", "intel_iommu=off"]),
-    doctor("-shared-group", "shared-group", vfs=0, options=["--append", "pci=disable_acs_redir=pci:8086:*"]),
+    doctor("-shared-group", "shared-group", vfs=0, options=["--append", "pci=disable_acs_redir=pci:1b36:000c"]),
     Scenario("ferry-bind", [f"{TOOL}/bind"], driver="ferry"),
     Scenario("ferry-completion", [f"{TOOL}/completion.sh"], driver="ferry"),
 
