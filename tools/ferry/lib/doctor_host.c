@@ -101,6 +101,9 @@ static void mend_command_line(struct ferry_check *finding, const char *off, cons
 		ferry_advise(finding, "the kernel was booted with %s; take it out of GRUB_CMDLINE_LINUX in /etc/default/grub",
 			     off);
 		ferry_mend(finding, "update-grub && reboot");
+	} else if (on && ferry_booted_with(on)) {
+		ferry_advise(finding, "the kernel was booted with %s all the same; `dmesg | grep -i -e dmar -e iommu` may tell why",
+			     on);
 	} else if (on) {
 		ferry_advise(finding, "boot the kernel with %s", on);
 		ferry_mend(finding, "sed -i 's/^GRUB_CMDLINE_LINUX=\"/&%s /' /etc/default/grub && update-grub && reboot",
