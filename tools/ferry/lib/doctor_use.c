@@ -216,7 +216,8 @@ void ferry_check_memory(struct examination *e)
 	uint64_t budget = ferry_sysfs_number(0, BUDGET), need = needed_budget(e);
 	struct ferry_check *finding;
 
-	if (!is_ferrys(e) || !budget || !e->bytes || !e->status.migratable)
+	/* Whether it is saved in parts only debugfs tells, as it does the link. */
+	if (!is_ferrys(e) || !*e->status.link || !budget || !e->bytes || !e->status.migratable)
 		return;
 	if (budget >= need) {
 		ferry_found(e, "memory", FERRY_FINE, "its state of %llu bytes fits into max_inflight_bytes",
