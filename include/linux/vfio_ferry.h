@@ -185,7 +185,7 @@ void vfio_ferry_offer(struct vfio_ferry_device *device);
 void vfio_ferry_withhold(struct vfio_ferry_device *device, const char *reason);
 void vfio_ferry_register(struct vfio_ferry_device *device);
 void vfio_ferry_unregister(struct vfio_ferry_device *device);
-void vfio_ferry_open(struct vfio_ferry_device *device);
+int vfio_ferry_open(struct vfio_ferry_device *device);
 void vfio_ferry_close(struct vfio_ferry_device *device);
 void vfio_ferry_reset_prepare(struct vfio_ferry_device *device);
 void vfio_ferry_reset_done(struct vfio_ferry_device *device);

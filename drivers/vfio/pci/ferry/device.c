@@ -12,6 +12,7 @@
 #include "compat.h"
 #include "debugfs.h"
 #include "fsm.h"
+#include "region.h"
 #include "session.h"
 #include "vf.h"
 
@@ -230,11 +231,19 @@ EXPORT_SYMBOL_GPL(vfio_ferry_unregister);
 /**
  * vfio_ferry_open() - the device was opened
  * @device: the function, enabled by the core
+ *
+ * Return: 0 or -ENOMEM; the backend has to disable the function then.
  */
-void vfio_ferry_open(struct vfio_ferry_device *device)
+int vfio_ferry_open(struct vfio_ferry_device *device)
 {
-	if (!device->vf->withheld)
+	int err;
+
+	if (device->vf->withheld)
+		return 0;
+	err = ferry_region_add(device->vf);
+	if (!err)
 		ferry_fsm_open(device->vf);
+	return err;
 }
 EXPORT_SYMBOL_GPL(vfio_ferry_open);
 

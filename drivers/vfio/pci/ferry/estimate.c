@@ -117,16 +117,20 @@ int ferry_estimate_precopy(struct ferry_session *session,
 	return 0;
 }
 
-/* Bytes of a final image under way, 0 in other phases. */
-static u64 final_bytes(struct ferry_vf *vf)
+/**
+ * ferry_estimate_final() - what a reader can expect once the function stopped
+ * @session: a session
+ *
+ * Asks nobody, takes the queue's lock.
+ *
+ * Return: bytes of a final image under way and what is before and behind it in
+ * the stream, 0 in other phases.
+ */
+u64 ferry_estimate_final(struct ferry_session *session)
 {
-	struct ferry_session *session = ferry_session_current(vf);
-	struct ferry_queue *queue;
+	struct ferry_queue *queue = &session->queue;
 	u64 bytes = 0;
 
-	if (!session)
-		return 0;
-	queue = &session->queue;
 	spin_lock_irq(&queue->lock);
 	if (queue->phase == FERRY_PHASE_FINAL ||
 	    queue->phase == FERRY_PHASE_SAVED)
@@ -134,6 +138,17 @@ static u64 final_bytes(struct ferry_vf *vf)
 			queue->active_bytes + queue->expected +
 			FERRY_WIRE_END_BYTES;
 	spin_unlock_irq(&queue->lock);
+	return bytes;
+}
+
+static u64 final_bytes(struct ferry_vf *vf)
+{
+	struct ferry_session *session = ferry_session_current(vf);
+	u64 bytes;
+
+	if (!session)
+		return 0;
+	bytes = ferry_estimate_final(session);
 	ferry_session_put(session);
 	return bytes;
 }

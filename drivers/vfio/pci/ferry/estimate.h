@@ -10,6 +10,7 @@ struct ferry_vf;
 
 int ferry_estimate_precopy(struct ferry_session *session,
 			   struct vfio_precopy_info *info);
+u64 ferry_estimate_final(struct ferry_session *session);
 int ferry_estimate_stop(struct ferry_vf *vf, u64 *bytes);
 
 #endif /* FERRY_ESTIMATE_H */

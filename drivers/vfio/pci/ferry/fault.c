@@ -21,6 +21,7 @@ static const char * const site_names[FERRY_NR_FAULTS] = {
 	[FERRY_FAULT_UNMAP] = "unmap",
 	[FERRY_FAULT_ALLOC] = "alloc",
 	[FERRY_FAULT_SESSION] = "session",
+	[FERRY_FAULT_REGION] = "region",
 };
 
 /**

@@ -22,6 +22,7 @@ enum ferry_fault_site {
 	FERRY_FAULT_UNMAP,
 	FERRY_FAULT_ALLOC,
 	FERRY_FAULT_SESSION,
+	FERRY_FAULT_REGION,	/* memory of its data section */
 	FERRY_NR_FAULTS,
 };
 

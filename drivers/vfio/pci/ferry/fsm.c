@@ -50,7 +50,7 @@ static int resume(struct ferry_vf *vf, enum vfio_ferry_side side)
 	return err;
 }
 
-/* The session and its FD; the user gets that when the arc is through. */
+/* The session and its FD, if it is to have one; the user gets that when the arc is through. */
 static int open_session(struct ferry_vf *vf, enum ferry_phase phase)
 {
 	struct ferry_session *session = ferry_session_new(vf, phase);
@@ -58,6 +58,8 @@ static int open_session(struct ferry_vf *vf, enum ferry_phase phase)
 
 	if (IS_ERR(session))
 		return PTR_ERR(session);
+	if (session->face == FERRY_FACE_REGION)
+		return 0;
 	file = ferry_stream_file(session);
 	if (IS_ERR(file)) {
 		ferry_session_close(vf);
@@ -214,6 +216,24 @@ static int lock_state(struct ferry_vf *vf)
 	return 0;
 }
 
+/*
+ * Go to a state in the name of one of the two protocols. A session belongs to
+ * the one that began it; the other may look, not touch.
+ */
+static int go_as(struct ferry_vf *vf, enum ferry_face face,
+		 enum vfio_device_mig_state goal, struct file **file)
+{
+	lockdep_assert_held(&vf->state_mutex);
+	if (vf->state == VFIO_DEVICE_STATE_ERROR)
+		return -EIO;
+	if (vf->link != FERRY_LINK_UP)
+		return -ENOTCONN;
+	if (vf->session && vf->session->face != face)
+		return -EBUSY;
+	vf->face = face;
+	return go_to(vf, goal, file);
+}
+
 static struct file *set_state(struct vfio_device *vdev,
 			      enum vfio_device_mig_state goal)
 {
@@ -224,24 +244,76 @@ static struct file *set_state(struct vfio_device *vdev,
 	err = lock_state(vf);
 	if (err)
 		return ERR_PTR(err);
-	if (vf->state == VFIO_DEVICE_STATE_ERROR)
-		err = -EIO;
-	else if (vf->link != FERRY_LINK_UP)
-		err = -ENOTCONN;
-	else
-		err = go_to(vf, goal, &file);
+	err = go_as(vf, FERRY_FACE_FD, goal, &file);
 	mutex_unlock(&vf->state_mutex);
 	return err ? ERR_PTR(err) : file;
+}
+
+/*
+ * A move failed on its way. Go back to where it began; if that cannot be had
+ * back, because its session has ended or an arc fails, the state is ERROR.
+ */
+static void go_back(struct ferry_vf *vf, enum vfio_device_mig_state origin,
+		    struct ferry_session *session)
+{
+	struct file *file;
+
+	if (vf->state == origin || vf->state == VFIO_DEVICE_STATE_ERROR)
+		return;
+	if (vf->session == session && !go_to(vf, origin, &file))
+		return;
+	ferry_session_close(vf);
+	enter_state(vf, VFIO_DEVICE_STATE_ERROR);
+}
+
+/**
+ * ferry_fsm_move() - go to a state for the migration region
+ * @vf: the function, open
+ * @goal: the state
+ *
+ * All or nothing: the first protocol knows no states on the way. May sleep;
+ * takes state_mutex.
+ *
+ * Return: 0; -EBUSY if a session of the other protocol is going on; another
+ * negative errno if an arc failed: the state is the old one then, or ERROR.
+ */
+int ferry_fsm_move(struct ferry_vf *vf, enum vfio_device_mig_state goal)
+{
+	enum vfio_device_mig_state origin;
+	struct ferry_session *session;
+	struct file *file;
+	int err;
+
+	err = lock_state(vf);
+	if (err)
+		return err;
+	origin = vf->state;
+	session = vf->session;
+	err = go_as(vf, FERRY_FACE_REGION, goal, &file);
+	if (err)
+		go_back(vf, origin, session);
+	mutex_unlock(&vf->state_mutex);
+	return err;
+}
+
+/**
+ * ferry_fsm_state() - the state, between two arcs
+ * @vf: the function
+ *
+ * May sleep; takes state_mutex.
+ *
+ * Return: the state.
+ */
+enum vfio_device_mig_state ferry_fsm_state(struct ferry_vf *vf)
+{
+	guard(mutex)(&vf->state_mutex);
+	return vf->state;
 }
 
 static int get_state(struct vfio_device *vdev,
 		     enum vfio_device_mig_state *state)
 {
-	struct ferry_vf *vf = to_vf(vdev);
-
-	mutex_lock(&vf->state_mutex);
-	*state = vf->state;
-	mutex_unlock(&vf->state_mutex);
+	*state = ferry_fsm_state(to_vf(vdev));
 	return 0;
 }
 

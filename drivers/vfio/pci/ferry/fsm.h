@@ -12,6 +12,9 @@ struct ferry_vf;
 
 extern const struct vfio_migration_ops ferry_migration_ops;
 
+int ferry_fsm_move(struct ferry_vf *vf, enum vfio_device_mig_state goal);
+enum vfio_device_mig_state ferry_fsm_state(struct ferry_vf *vf);
+
 void ferry_fsm_open(struct ferry_vf *vf);
 void ferry_fsm_close(struct ferry_vf *vf);
 void ferry_fsm_reset_prepare(struct ferry_vf *vf);

@@ -169,10 +169,54 @@ static ssize_t read_available(struct ferry_session *session,
 	return done;
 }
 
+/**
+ * ferry_stream_read() - read the next bytes of a save
+ * @session: the save; the caller holds its stream's mutex
+ * @to: where
+ * @nonblock: rather fail with -EAGAIN than wait for the firmware
+ *
+ * For both faces of a session: its data FD and the migration region.
+ *
+ * Return: bytes read, fewer than asked for if there are no more now; 0 at the
+ * end of the stream; -ENOMSG at its temporary end in pre-copy, -ENODEV if the
+ * session is over, or another negative errno.
+ */
+ssize_t ferry_stream_read(struct ferry_session *session, struct iov_iter *to,
+			  bool nonblock)
+{
+	struct ferry_queue *queue = &session->queue;
+	ssize_t done;
+
+	lockdep_assert_held(&session->stream.mutex);
+	for (;;) {
+		done = read_available(session, to);
+		if (done == -ENOMSG || done == -EAGAIN)
+			ferry_session_kick(session);
+		if (done != -EAGAIN || nonblock)
+			return done;
+		if (wait_event_interruptible(queue->wait,
+					     !ferry_queue_sleeps(queue)))
+			return -ERESTARTSYS;
+	}
+}
+
+/**
+ * ferry_stream_at_end() - has all of a save been read?
+ * @session: the save; the caller holds its stream's mutex
+ *
+ * Return: true if all that is left for readers is the end of the stream.
+ */
+bool ferry_stream_at_end(struct ferry_session *session)
+{
+	struct ferry_stream *stream = &session->stream;
+
+	lockdep_assert_held(&stream->mutex);
+	return stream->ended && stream->control_at == stream->control_end;
+}
+
 static ssize_t ferry_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct ferry_session *session = iocb->ki_filp->private_data;
-	struct ferry_queue *queue = &session->queue;
 	bool nonblock = ferry_is_nonblocking(iocb);
 	ssize_t done;
 
@@ -183,18 +227,7 @@ static ssize_t ferry_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	done = ferry_stream_lock(&session->stream, nonblock);
 	if (done)
 		return done;
-	for (;;) {
-		done = read_available(session, to);
-		if (done == -ENOMSG || done == -EAGAIN)
-			ferry_session_kick(session);
-		if (done != -EAGAIN || nonblock)
-			break;
-		if (wait_event_interruptible(queue->wait,
-					     !ferry_queue_sleeps(queue))) {
-			done = -ERESTARTSYS;
-			break;
-		}
-	}
+	done = ferry_stream_read(session, to, nonblock);
 	ferry_stream_unlock(session);
 	return done;
 }

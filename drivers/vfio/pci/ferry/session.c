@@ -35,6 +35,7 @@ struct ferry_session *ferry_session_new(struct ferry_vf *vf,
 	kref_init(&session->ref);
 	ferry_vf_get(vf);
 	session->vf = vf;
+	session->face = vf->face;
 	session->memcg = get_mem_cgroup_from_mm(current->mm);
 	ferry_vf_identify(vf, &session->own);
 	ferry_queue_init(&session->queue, phase, ferry_budget());

@@ -19,6 +19,7 @@
 #include <linux/kref.h>
 
 #include "queue.h"
+#include "region.h"
 #include "stream.h"
 #include "vf.h"
 
@@ -28,20 +29,24 @@ struct mem_cgroup;
  * struct ferry_session - one save or resume
  * @ref: the function's reference and the FD's
  * @vf: the function's record; its device only while the gate is open
+ * @face: protocol that began it, and alone may end it; constant
  * @node: in ferry_vf.dying
  * @memcg: memory cgroup of the user who began the session
  * @own: identity of this function, at the begin of the session
  * @queue: between the firmware and the FD; holds the gate
- * @stream: the FD's side
+ * @stream: the user's side
+ * @chunk: the region's place in that, region.c, under the stream's mutex
  */
 struct ferry_session {
 	struct kref ref;
 	struct ferry_vf *vf;
+	enum ferry_face face;
 	struct list_head node;
 	struct mem_cgroup *memcg;
 	struct vfio_ferry_identity own;
 	struct ferry_queue queue;
 	struct ferry_stream stream;
+	struct ferry_chunk chunk;
 };
 
 struct ferry_session *ferry_session_new(struct ferry_vf *vf,

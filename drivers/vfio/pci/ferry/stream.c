@@ -134,6 +134,8 @@ void ferry_stream_show(struct ferry_session *session, struct seq_file *to)
 	seq_printf(to, "ferry-device:\t%s\n", session->vf->name);
 	seq_printf(to, "ferry-direction:\t%s\n",
 		   session->stream.writes ? "resume" : "save");
+	seq_printf(to, "ferry-face:\t%s\n",
+		   session->face == FERRY_FACE_REGION ? "region" : "fd");
 	seq_printf(to, "ferry-phase:\t%s\n", phase_names[now.phase]);
 	seq_printf(to, "ferry-error:\t%d\n", now.error);
 	seq_printf(to, "ferry-images:\t%zu\n", members);

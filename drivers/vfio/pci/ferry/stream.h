@@ -18,6 +18,7 @@
 
 struct ferry_image;
 struct ferry_session;
+struct iov_iter;
 struct seq_file;
 
 /**
@@ -60,6 +61,11 @@ void ferry_stream_unlock(struct ferry_session *session);
 void ferry_stream_let_go(struct ferry_stream *stream);
 void ferry_stream_advance(struct ferry_stream *stream, size_t bytes);
 void ferry_stream_begin_save(struct ferry_session *session, u64 stop_copy_size);
+ssize_t ferry_stream_read(struct ferry_session *session, struct iov_iter *to,
+			  bool nonblock);
+bool ferry_stream_at_end(struct ferry_session *session);
+ssize_t ferry_stream_write(struct ferry_session *session,
+			   struct iov_iter *from, bool nonblock);
 void ferry_stream_show(struct ferry_session *session, struct seq_file *to);
 void ferry_stream_show_fdinfo(struct seq_file *to, struct file *file);
 int ferry_stream_release(struct inode *inode, struct file *file);

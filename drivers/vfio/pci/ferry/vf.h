@@ -43,6 +43,12 @@ enum ferry_link {
 	FERRY_LINK_DOWN,	/* its physical function went away */
 };
 
+/* The two protocols through which a function can be migrated */
+enum ferry_face {
+	FERRY_FACE_FD,		/* VFIO_DEVICE_FEATURE and a data FD */
+	FERRY_FACE_REGION,	/* the migration region, region.c */
+};
+
 #define FERRY_NR_STATES	VFIO_DEVICE_STATE_NR
 
 /**
@@ -95,6 +101,7 @@ struct ferry_stats {
  * @state_mutex: serialises everything that changes @state or @link
  * @state: of the migration protocol, written in fsm.c alone
  * @link: written in fsm.c alone
+ * @face: protocol that wants the present arc
  * @file: FD of a session that an arc has just begun
  * @link_wait: woken when @link changes
  * @withheld: why the function cannot be migrated, NULL if it can
@@ -120,6 +127,7 @@ struct ferry_vf {
 	struct mutex state_mutex;	/* see above */
 	enum vfio_device_mig_state state;
 	enum ferry_link link;
+	enum ferry_face face;
 	struct file *file;
 	wait_queue_head_t link_wait;
 	const char *withheld;

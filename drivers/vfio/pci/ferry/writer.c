@@ -324,22 +324,25 @@ static void tell_progress(struct ferry_session *session)
 	spin_unlock_irq(&queue->lock);
 }
 
-static ssize_t ferry_write_iter(struct kiocb *iocb, struct iov_iter *from)
+/**
+ * ferry_stream_write() - take the next bytes of a resume
+ * @session: the resume; the caller holds its stream's mutex
+ * @from: the bytes, at least one
+ * @nonblock: rather fail with -EAGAIN than wait for memory or the firmware
+ *
+ * For both faces of a session: its data FD and the migration region.
+ *
+ * Return: bytes taken, fewer than given if the rest can be given again later;
+ * -EAGAIN, -EFAULT, -ENOMEM or -ERESTARTSYS if none was taken now; another
+ * negative errno if the stream is refused for ever or the session is over.
+ */
+ssize_t ferry_stream_write(struct ferry_session *session,
+			   struct iov_iter *from, bool nonblock)
 {
-	struct ferry_session *session = iocb->ki_filp->private_data;
-	struct ferry_stream *stream = &session->stream;
-	bool nonblock = ferry_is_nonblocking(iocb);
 	ssize_t done = 0;
 	ssize_t bytes;
-	int err;
 
-	if (ferry_session_is_closed(session))
-		return -ENODEV;
-	if (!iov_iter_count(from))
-		return 0;
-	err = ferry_stream_lock(stream, nonblock);
-	if (err)
-		return err;
+	lockdep_assert_held(&session->stream.mutex);
 	do {
 		bytes = write_some(session, from, nonblock);
 		if (bytes < 0)
@@ -350,9 +353,24 @@ static ssize_t ferry_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	atomic64_add(done, &session->vf->stats.bytes_written);
 
 	if (bytes < 0 && !(done && is_passing(bytes)))
-		done = bytes;
-	if (done > 0)
-		done = settle(session, done, nonblock);
+		return bytes;
+	return settle(session, done, nonblock);
+}
+
+static ssize_t ferry_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct ferry_session *session = iocb->ki_filp->private_data;
+	bool nonblock = ferry_is_nonblocking(iocb);
+	ssize_t done;
+
+	if (ferry_session_is_closed(session))
+		return -ENODEV;
+	if (!iov_iter_count(from))
+		return 0;
+	done = ferry_stream_lock(&session->stream, nonblock);
+	if (done)
+		return done;
+	done = ferry_stream_write(session, from, nonblock);
 	ferry_stream_unlock(session);
 	return done;
 }

@@ -55,7 +55,11 @@ static int mlx5_ferry_open_device(struct vfio_device *vdev)
 	err = vfio_pci_core_enable(&nic->ferry.core);
 	if (err)
 		return err;
-	vfio_ferry_open(&nic->ferry);
+	err = vfio_ferry_open(&nic->ferry);
+	if (err) {
+		vfio_pci_core_disable(&nic->ferry.core);
+		return err;
+	}
 	vfio_pci_core_finish_enable(&nic->ferry.core);
 	return 0;
 }

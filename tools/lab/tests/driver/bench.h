@@ -106,5 +106,6 @@ void test_teardown(struct bench *b);
 void test_readers(struct bench *b);
 void test_interop(struct bench *b);
 void test_scenario(struct bench *b);
+void test_region(struct bench *b);
 
 #endif

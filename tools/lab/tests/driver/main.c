@@ -16,6 +16,7 @@ static const struct group groups[] = {
     { "removals", test_removals },
     { "readers", test_readers },
     { "interop", test_interop },
+    { "region", test_region },
     { "scenario", test_scenario },
     { "teardown", test_teardown },      /* loads the modules again: comes last */
     { }

@@ -2,6 +2,7 @@
 /* What a driver offers when the NIC has less: no migration, or no DMA logging. */
 #include <errno.h>
 
+#include "../lib/region.h"
 #include "migrate.h"
 
 /* Stays a device that VFIO's user can work with. */
@@ -9,6 +10,7 @@ static void check_usable(struct setup *t, unsigned vf, bool migrates)
 {
     static struct user a;
     struct vfio_device_feature_mig_state s = { .device_state = VFIO_DEVICE_STATE_STOP };
+    struct region region;
 
     user_open(&a, t->vf[vf], t->backend);
     if (migrates) {
@@ -17,6 +19,7 @@ static void check_usable(struct setup *t, unsigned vf, bool migrates)
         ok_eq(mig_flags(&a.fn), -ENOTTY, "VF %u cannot migrate, and says so", vf);
         ok_eq(vfio_feature(&a.fn, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE,
                            &s, sizeof(s)), -ENOTTY, "nor change its state");
+        ok_eq(region_open(&region, &a.fn), -ENOENT, "nor has it a migration region");
     }
     user_start(&a);
     ok(user_command_works(&a), "it works all the same");
