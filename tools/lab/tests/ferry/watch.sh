@@ -45,8 +45,8 @@ a_migration() {
 		s['session']['budget_bytes'] >= s['session']['memory_bytes'] > 0"
 	ok "as text" ends 0 --count 1
 	ok "with the state" says "^$ONE +PRE_COPY +save, "
-	kill $!
-	wait $!
+	kill -KILL $!
+	wait $! 2>/dev/null
 	exec 9>&-
 	ok "afterwards it is over" within 10 shows_no_session
 }
@@ -91,6 +91,7 @@ ends_when_asked() {
 }
 
 interrupted() {
+	rm "$WORK/said"
 	# A shell without job control lets its background commands ignore SIGINT; env does not.
 	env --default-signal=INT "$FERRY" watch --json --interval 1000 >"$WORK/said" 2>"$WORK/complained" &
 	within 30 test -s "$WORK/said" && kill -s "$1" $! && wait $!
