@@ -3,6 +3,7 @@
  * What save, load, send and receive share: options, devices, how it ended.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,6 +62,8 @@ const struct argp migrate_argp = { options, parse };
 void migrate_init(struct migrate *m)
 {
 	*m = (struct migrate){ .options.cancel_fd = interrupt_patient_fd() };
+	/* A pipe that nobody reads is a failure like any other: the device has to be set running again. */
+	signal(SIGPIPE, SIG_IGN);
 }
 
 /* ---- devices ---- */

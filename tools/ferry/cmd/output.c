@@ -82,10 +82,10 @@ void table_print(struct table *table, FILE *to)
 {
 	for (unsigned int i = 0; i < table->columns; i++)
 		print_cell(table, i, table->headings[i], to);
-	for (unsigned int i = 0; i < table->count; i++) {
+	for (unsigned int i = 0; i < table->count; i++)
 		print_cell(table, i % table->columns, shown(table->cells[i]), to);
+	for (unsigned int i = 0; i < table->count; i++)
 		free(table->cells[i]);
-	}
 	free(table->cells);
 	free(table);
 }

@@ -179,7 +179,7 @@ int channel_read(struct ferry_channel *c, void *data, size_t size, int stop_fd, 
 		if (n < 0)
 			return n;
 		if (!n && c->kind == CHANNEL_SOCKET)
-			return ferry_fail(error, done ? EPIPE : ENODATA, "%s closed the connection", c->peer);
+			return ferry_fail(error, ECONNRESET, "%s closed the connection", c->peer);
 		if (!n)
 			return ferry_fail(error, done ? EPIPE : ENODATA, "%s ends early", c->peer);
 		done += n;

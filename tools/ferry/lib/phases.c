@@ -11,6 +11,8 @@
 
 #include "source.h"
 
+/* Fewer bytes say how long firmware takes to begin, and nothing of the link. */
+#define MEASURABLE	(256 << 10)
 /* So many rounds in which no device had anything: more of them change nothing. */
 #define IDLE_ROUNDS	25
 
@@ -51,8 +53,8 @@ static void estimate(struct session *s, struct measure *m)
 	m->remaining = 0;
 	for (unsigned int i = 0; i < s->count; i++)
 		m->remaining += source_remaining(&s->movers[i]);
-	/* nothing was moved yet: nothing is known, and the smallest stop is as good as any */
-	s->report->bandwidth = m->busy_ms > 0 ? s->bytes * 1000 / m->busy_ms : 0;
+	/* as long as nothing is known, a stop is as good now as later */
+	s->report->bandwidth = m->busy_ms > 0 && s->bytes >= MEASURABLE ? s->bytes * 1000 / m->busy_ms : 0;
 	m->stop_ms = s->report->bandwidth ? m->remaining * 1e3 / s->report->bandwidth : 0;
 	s->downtime_ms = m->stop_ms + 0.5;
 	s->expected = s->bytes + m->remaining;
@@ -122,9 +124,10 @@ int source_precopy(struct session *s)
 
 	session_phase(s, FERRY_PHASE_INITIAL);
 	err = session_each(s, source_enter_precopy);
+	m.busy_ms = -clock_ms();
 	if (!err)
 		err = session_each(s, source_initial);
-	m.busy_ms = clock_ms() - m.began_ms;
+	m.busy_ms += clock_ms();
 	session_phase(s, FERRY_PHASE_DIRTY);
 	while (!err) {
 		bool loaded = initial_loaded(s);

@@ -243,8 +243,11 @@ int source_initial(struct mover *m)
 		else if (wait_for_data(m))
 			return -ECANCELED;
 	}
-	err = end_phase(m, clock_ms() - began);
+	/* counted first: the answer may be here before the call returns */
+	pthread_mutex_lock(&s->lock);
 	m->initial_ends++;
+	pthread_mutex_unlock(&s->lock);
+	err = end_phase(m, clock_ms() - began);
 	m->phase = FERRY_PACKET_PHASE_DIRTY;
 	return err;
 }

@@ -142,7 +142,6 @@ static int finish(struct mover *m)
 	m->report->figures.load_ms = clock_ms() - began;
 	pthread_mutex_lock(&m->session->lock);
 	m->loaded = true;
-	pthread_cond_broadcast(&m->session->change);
 	pthread_mutex_unlock(&m->session->lock);
 	return 0;
 }
@@ -209,6 +208,7 @@ static bool tell_if_ready(struct session *s)
 	/* one of those that see it says it */
 	all &= !s->ready;
 	s->ready |= all;
+	pthread_cond_broadcast(&s->change);
 	pthread_mutex_unlock(&s->lock);
 	if (!all)
 		return true;

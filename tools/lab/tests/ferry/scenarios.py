@@ -6,6 +6,8 @@ from scenarios import HERE, PROGRAMS, Scenario
 TOOL = f"{HERE}/ferry"
 CORPUS = "tools/testing/fuzz/corpus"
 
+# Enough for several images of a pre-copy.
+STATE = {"state-size": "8M"}
 
 
 def doctor(name, *groups, **options):
@@ -14,6 +16,11 @@ def doctor(name, *groups, **options):
 
 
 FERRY = [
+    # save, load, send, receive: VFs that have a user who goes on, and one that never moves, for comparison
+    Scenario("ferry-hosts", [f"{TOOL}/hosts"], driver="ferry", vfs=5, nic=STATE),
+    Scenario("ferry-files", [f"{TOOL}/files"], driver="ferry", vfs=3, nic=STATE),
+    Scenario("ferry-interop", [f"{TOOL}/files", "interop"], driver="in-tree,ferry", vfs=3, nic=STATE),
+
     # the administrator's commands
     doctor("", "usage", "binding", "use", "host", "nobody", nic={"state-noise": "16M"}),
     doctor("-pf", "pf"),
@@ -27,5 +34,13 @@ FERRY = [
 
     # looking at streams takes no device
     Scenario("ferry-inspect", [f"{TOOL}/inspect.sh"], host=True),
-    Scenario("ferry-analyser", [f"{PROGRAMS}/analyser", CORPUS, "corpus", "made", "cuts", "flips", "large"], host=True),
+    Scenario("ferry-analyser", [f"{PROGRAMS}/analyser", CORPUS, "corpus", "made", "cuts", "flips", "packets", "large"],
+             host=True),
+    # what drivers saved: VF 0 is the kernel's own driver's
+    Scenario("ferry-saved", [f"{TOOL}/saved.sh"], driver="in-tree,ferry", nic=STATE),
+
+    # looking at functions
+    Scenario("ferry-watch", [f"{TOOL}/watch.sh"], driver="ferry", nic=STATE),
+    # the second VF cannot be migrated
+    Scenario("ferry-qualify", [f"{TOOL}/qualify.sh"], driver="ferry,vfio-pci", vfs=3, nic=STATE),
 ]
