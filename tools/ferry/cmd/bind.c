@@ -129,4 +129,6 @@ static int run(int argc, char **argv)
 	return changes_end(&changes, EXIT_DONE, NULL, options.json);
 }
 
-const struct command bind_command = { "bind", "BDF... [--driver NAME]", "give VFs to the driver that migrates them", run };
+const struct command bind_command = {
+	"bind", "BDF... [--driver NAME]", "give VFs to the driver that migrates them", run
+};

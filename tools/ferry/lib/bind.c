@@ -168,7 +168,8 @@ static int load_driver(char driver[FERRY_DRIVER_MAX], struct ferry_error *error)
 	if (ferry_driver_engine(driver))
 		return ferry_fail(error, ENOENT, "the driver %s is not loaded, and modprobe does not load it; `ferry doctor` tells more",
 				  driver);
-	return ferry_fail(error, ENOENT, "there is no driver %s: it is not loaded, and modprobe does not load it", driver);
+	return ferry_fail(error, ENOENT, "there is no driver %s: it is not loaded, and modprobe does not load it",
+			  driver);
 }
 
 static int choose_driver(const struct ferry_function *f, const char *asked, char driver[FERRY_DRIVER_MAX],

@@ -10,14 +10,16 @@
 #include "sysfs.h"
 
 struct ferry_check *ferry_found(struct examination *e, const char *check, enum ferry_verdict verdict,
-				  const char *format, ...)
+				const char *format, ...)
 {
 	struct ferry_diagnosis *d = e->diagnosis;
-	/* More than there is room for never come; the last would be written over. */
-	struct ferry_check *finding = &d->findings[d->count < FERRY_CHECKS_MAX ? d->count++ :
-						     FERRY_CHECKS_MAX - 1];
+	struct ferry_check *finding;
 	va_list args;
 
+	/* More than there is room for never come; the last would be written over. */
+	if (d->count < FERRY_CHECKS_MAX)
+		d->count++;
+	finding = &d->findings[d->count - 1];
 	memset(finding, 0, sizeof(*finding));
 	snprintf(finding->check, sizeof(finding->check), "%s", check);
 	finding->verdict = verdict;

@@ -24,7 +24,7 @@ struct examination {
 
 /* A finding; the pointer is good for its advice and mend until the next one. */
 struct ferry_check *ferry_found(struct examination *e, const char *check, enum ferry_verdict verdict,
-				  const char *format, ...) __attribute__((format(printf, 4, 5)));
+				const char *format, ...) __attribute__((format(printf, 4, 5)));
 void ferry_advise(struct ferry_check *finding, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* One command, or several, a line each; adds to what there is. */
 void ferry_mend(struct ferry_check *finding, const char *format, ...) __attribute__((format(printf, 2, 3)));

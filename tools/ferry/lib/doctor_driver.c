@@ -48,7 +48,7 @@ static void mend_by_hand(struct ferry_check *finding, const char *engine, const 
 	ferry_advise(finding, "in the folder of vfio-ferry's sources, after `make modules`; or install the package vfio-ferry-dkms");
 }
 
-/* The kernel's reason why a module is not loaded, if somebody tried: what to load before, or the wrong kernel's module. */
+/* The kernel's reason why a module is not loaded, if somebody tried: one to load before, or another kernel. */
 static bool check_refusal(struct examination *e, const char *module, const char *engine)
 {
 	static const char unknown[] = "Unknown symbol ";
@@ -61,8 +61,8 @@ static bool check_refusal(struct examination *e, const char *module, const char 
 		snprintf(symbol, sizeof(symbol), "%.63s", strstr(said, unknown) + strlen(unknown));
 		symbol[strcspn(symbol, " ")] = '\0';
 		owner = owner_of(symbol);
-		finding = ferry_found(e, "driver", FERRY_NO, "the kernel refused the module %s: it misses %s%s%s", module, symbol,
-				      owner ? ", which is in " : "", owner ?: "");
+		finding = ferry_found(e, "driver", FERRY_NO, "the kernel refused the module %s: it misses %s%s%s",
+				      module, symbol, owner ? ", which is in " : "", owner ?: "");
 		if (owner && strcmp(owner, engine))
 			ferry_mend(finding, "modprobe %s", owner);
 		mend_by_hand(finding, engine, e->variant);
@@ -128,7 +128,8 @@ void ferry_check_driver(struct examination *e)
 	if (has_variant(e))
 		return;
 	if (!*e->variant) {
-		ferry_found(e, "driver", FERRY_NO, "no driver is known that migrates %04x:%04x", f->vendor, f->device);
+		ferry_found(e, "driver", FERRY_NO, "no driver is known that migrates %04x:%04x", f->vendor,
+			    f->device);
 		return;
 	}
 	switch (ferry_driver_presence(e->variant)) {
@@ -136,7 +137,8 @@ void ferry_check_driver(struct examination *e)
 		ferry_found(e, "driver", FERRY_FINE, "%s is loaded and can migrate it", e->variant);
 		break;
 	case FERRY_LOADABLE:
-		finding = ferry_found(e, "driver", FERRY_WARNING, "%s can migrate it; it is not loaded yet", e->variant);
+		finding = ferry_found(e, "driver", FERRY_WARNING, "%s can migrate it; it is not loaded yet",
+				      e->variant);
 		ferry_mend(finding, "modprobe %s", e->variant);
 		break;
 	case FERRY_ABSENT:

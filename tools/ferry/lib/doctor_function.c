@@ -124,7 +124,8 @@ void ferry_check_pf(struct examination *e)
 		return;
 	}
 	if (ferry_firmware(&e->f, text, sizeof(text)))
-		ferry_found(e, "pf", FERRY_FINE, "%s drives its physical function %s, firmware %s", pf.driver, pf.address, text);
+		ferry_found(e, "pf", FERRY_FINE, "%s drives its physical function %s, firmware %s", pf.driver,
+			    pf.address, text);
 	else
 		ferry_found(e, "pf", FERRY_FINE, "%s drives its physical function %s", pf.driver, pf.address);
 }
@@ -170,8 +171,8 @@ void ferry_check_group(struct examination *e)
 	if (dir)
 		closedir(dir);
 	if (!*culprit.address) {
-		ferry_found(e, "group", FERRY_FINE, "IOMMU group %d: %u function%s, none used by a host driver", e->f.group, members,
-			    members == 1 ? "" : "s");
+		ferry_found(e, "group", FERRY_FINE, "IOMMU group %d: %u function%s, none used by a host driver",
+			    e->f.group, members, members == 1 ? "" : "s");
 		return;
 	}
 	finding = ferry_found(e, "group", FERRY_NO, "it shares IOMMU group %d with %s, which %s uses for the host: VFIO gives out whole groups",

@@ -25,7 +25,9 @@
  */
 static char kernel_option(const char *release, const char *option)
 {
-	static const char *const files[] = { "/boot/config-%s", "/lib/modules/%s/config", "/lib/modules/%s/build/.config" };
+	static const char *const files[] = {
+		"/boot/config-%s", "/lib/modules/%s/config", "/lib/modules/%s/build/.config"
+	};
 	char path[FERRY_PATH_MAX], line[256], setting = 0;
 	size_t length = strlen(option);
 	FILE *file = NULL;
@@ -54,8 +56,8 @@ static bool needs_module(struct examination *e, const char *release, const char 
 		finding = ferry_found(e, "kernel", FERRY_NO, "Linux %s was built without %s", release, option);
 		ferry_advise(finding, "boot a kernel of your distribution that has it");
 	} else {
-		finding = ferry_found(e, "kernel", FERRY_NO, "Linux %s has no module %s, or not for this release", release,
-				      module);
+		finding = ferry_found(e, "kernel", FERRY_NO, "Linux %s has no module %s, or not for this release",
+				      release, module);
 		ferry_mend(finding, "apt install linux-image-%s", release);
 	}
 	return false;
@@ -99,6 +101,9 @@ static void mend_command_line(struct ferry_check *finding, const char *off, cons
 		ferry_advise(finding, "the kernel was booted with %s; take it out of GRUB_CMDLINE_LINUX in /etc/default/grub",
 			     off);
 		ferry_mend(finding, "update-grub && reboot");
+	} else if (on && ferry_booted_with(on)) {
+		ferry_advise(finding, "the kernel was booted with %s all the same; `dmesg | grep -i -e dmar -e iommu` may tell why",
+			     on);
 	} else if (on) {
 		ferry_advise(finding, "boot the kernel with %s", on);
 		ferry_mend(finding, "sed -i 's/^GRUB_CMDLINE_LINUX=\"/&%s /' /etc/default/grub && update-grub && reboot",
@@ -144,7 +149,7 @@ void ferry_check_interface(struct examination *e)
 	e->may_open = false;
 }
 
-/* What drivers tell there, only root may read. */
+/* Drivers tell their reasons there; only root may read them. */
 void ferry_check_debugfs(struct examination *e)
 {
 	struct ferry_check *finding;
@@ -153,5 +158,5 @@ void ferry_check_debugfs(struct examination *e)
 	if (geteuid() || (!statfs("/sys/kernel/debug", &fs) && fs.f_type == DEBUGFS_MAGIC))
 		return;
 	finding = ferry_found(e, "debugfs", FERRY_WARNING, "debugfs is not mounted, so drivers cannot tell their reasons");
-	ferry_mend(finding, "mount -t debugfs debugfs /sys/kernel/debug");
+	ferry_mend(finding, "mount -t debugfs none /sys/kernel/debug");
 }

@@ -102,7 +102,8 @@ static void mend_reason(struct ferry_check *finding, const struct ferry_function
 	} else if (strstr(reason, "not migratable")) {
 		if (!ferry_devlink_port(f, port, sizeof(port))) {
 			snprintf(port, sizeof(port), "pci/%s/PORT", f->pf);
-			ferry_advise(finding, "PORT is the one of VF %u that `devlink port show` then lists", f->number);
+			ferry_advise(finding, "PORT is the one of VF %u that `devlink port show` then lists",
+				     f->number);
 		}
 		ferry_mend(finding, "ferry unbind %s", f->address);
 		ferry_mend(finding, "devlink dev eswitch set pci/%s mode switchdev", f->pf);
@@ -151,8 +152,8 @@ void ferry_check_migration(struct examination *e)
 	if (e->may_open && !e->in_use && !(e->flags & FERRY_LOOK_ONLY) && !open_and_ask(e))
 		return;
 	if (!status->known) {
-		finding = ferry_found(e, "migration", FERRY_NO, "whether %s can migrate it cannot be seen: %s", e->f.driver,
-				      e->in_use ? "it is in use, and only root can ask its driver" :
+		finding = ferry_found(e, "migration", FERRY_NO, "whether %s can migrate it cannot be seen: %s",
+				      e->f.driver, e->in_use ? "it is in use, and only root can ask its driver" :
 				      e->may_open ? "it was not to be opened" : "it cannot be opened");
 		ferry_mend(finding, "sudo ferry doctor %s", e->f.address);
 	} else if (!status->migratable) {
@@ -173,8 +174,8 @@ void ferry_check_state(struct examination *e)
 	const char *why = *status->refusal ? status->refusal : status->failure;
 
 	if (*status->link && strcmp(status->link, "up") && strcmp(status->link, "withheld")) {
-		finding = ferry_found(e, "state", FERRY_NO, "its physical function %s does not serve it: the link is %s", e->f.pf,
-				      status->link);
+		finding = ferry_found(e, "state", FERRY_NO, "its physical function %s does not serve it: the link is %s",
+				      e->f.pf, status->link);
 		ferry_mend(finding, "devlink health recover pci/%s reporter fw_fatal", e->f.pf);
 		return;
 	}
@@ -215,7 +216,8 @@ void ferry_check_memory(struct examination *e)
 	uint64_t budget = ferry_sysfs_number(0, BUDGET), need = needed_budget(e);
 	struct ferry_check *finding;
 
-	if (!is_ferrys(e) || !budget || !e->bytes || !e->status.migratable)
+	/* Whether it is saved in parts only debugfs tells, as it does the link. */
+	if (!is_ferrys(e) || !*e->status.link || !budget || !e->bytes || !e->status.migratable)
 		return;
 	if (budget >= need) {
 		ferry_found(e, "memory", FERRY_FINE, "its state of %llu bytes fits into max_inflight_bytes",

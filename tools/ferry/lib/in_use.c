@@ -77,5 +77,9 @@ static int check_network(const struct ferry_function *f, struct ferry_error *err
 
 int ferry_check_unused(const struct ferry_function *f, struct ferry_error *error)
 {
+	/* They would go with their PF's driver, whoever uses them. */
+	if (f->kind == FERRY_PF && f->vfs_enabled)
+		return ferry_fail(error, EBUSY, "%s has %u VFs; `ferry unbind %s --vfs` removes them first",
+				  f->address, f->vfs_enabled, f->address);
 	return f->vfio ? check_vfio(f, error) : check_network(f, error);
 }

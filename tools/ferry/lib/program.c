@@ -93,12 +93,11 @@ int ferry_run(char *out, size_t size, const char *const *argv)
 
 int ferry_modprobe(char *out, size_t size, const char *option, const char *module)
 {
-	const char *argv[] = { NULL, "-q", option, module, NULL };
 	char path[FERRY_PATH_MAX];
+	const char *const argv[] = { path, "-q", option, module, NULL };
 
 	if (!ferry_sysfs_line(path, sizeof(path), "/proc/sys/kernel/modprobe") || !*path)
 		snprintf(path, sizeof(path), "modprobe");
-	argv[0] = path;
 	return ferry_run(out, size, argv);
 }
 

@@ -250,8 +250,7 @@ static void end_phase(struct ferry_saved *saved, struct saved_device *device)
 	uint32_t phase = saved->packet.phase.phase;
 
 	device->phase_bytes = 0;
-	if (phase > device->phase && phase <= FERRY_PACKET_PHASE_STOP_COPY)
-		device->phase = phase;
+	device->phase = phase;
 	if (phase != FERRY_PACKET_PHASE_STOP_COPY)
 		return;
 	saved->summary.device[device->number].ended = true;
@@ -338,6 +337,8 @@ static void begin_file(struct ferry_saved *saved)
 	}
 	if (summary->flags & ~(FERRY_HEADER_CHECKED | FERRY_HEADER_LIVE))
 		saved_wrong(saved, "the file's header has unknown flags: %#x", summary->flags);
+	else if (summary->flags & FERRY_HEADER_LIVE)
+		saved_wrong(saved, "it is one side of a live migration, which ferry load does not take");
 	tell_findings(saved);
 }
 

@@ -87,6 +87,8 @@ static void describes(struct ferry_saved *saved)
 	else if (saved->summary.devices && saved->summary.devices != about->count)
 		saved_wrong(saved, "says %u devices, before it were %u", about->count,
 			    saved->summary.devices);
+	if (about->flags & ~FERRY_DEVICE_STOPPED)
+		saved_wrong(saved, "has unknown flags: %#x", about->flags);
 	if (device && device->described)
 		saved_wrong(saved, "describes device %u again", device->number);
 }
@@ -98,8 +100,10 @@ static void phase_ends(struct ferry_saved *saved)
 
 	if (phase->phase < FERRY_PACKET_PHASE_INITIAL || phase->phase > FERRY_PACKET_PHASE_STOP_COPY)
 		saved_wrong(saved, "ends phase %u, which is not known", phase->phase);
-	else if (device && phase->phase <= device->phase)
-		saved_wrong(saved, "ends phase %s, which is over",
+	else if (phase->phase == FERRY_PACKET_PHASE_STOP_COPY && device && !device->configured)
+		saved_wrong(saved, "ends stop-copy without a configuration space before it");
+	else if (phase->phase != FERRY_PACKET_PHASE_STOP_COPY && device && device->configured)
+		saved_wrong(saved, "ends %s data behind the configuration space, which is stop-copy's",
 			    ferry_packet_phase_name(phase->phase));
 	if (phase->reserved)
 		saved_wrong(saved, "has %#x in a field that must be 0", phase->reserved);
@@ -130,6 +134,8 @@ void saved_rules_packet(struct ferry_saved *saved)
 	checksum(saved);
 	if (packet->type == FERRY_PACKET_CONFIG && device && device->configured)
 		saved_wrong(saved, "is a second configuration space of device %u", device->number);
+	else if (packet->type == FERRY_PACKET_CONFIG && device && device->phase_bytes)
+		saved_wrong(saved, "comes in the middle of a phase");
 	if (!packet->known)
 		return;
 	if (packet->type == FERRY_PACKET_DEVICE)

@@ -12,12 +12,13 @@
 
 #include "sysfs.h"
 
-#define PATH_OF(path, format)					\
+/* The path that a caller's format and what follows it make */
+#define PATH_OF(path, last)					\
 	do {							\
 		va_list args;					\
 								\
-		va_start(args, format);				\
-		vsnprintf(path, sizeof(path), format, args);	\
+		va_start(args, last);				\
+		vsnprintf(path, sizeof(path), last, args);	\
 		va_end(args);					\
 	} while (0)
 

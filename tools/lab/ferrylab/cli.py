@@ -127,6 +127,8 @@ def add_run_options(parser, act):
     parser.add_argument("--mem", type=int, metavar="MiB", help="memory (default: 1024 stock, 2048 debug)")
     parser.add_argument("--smp", type=int, default=2, metavar="N", help="CPUs (default: 2)")
     parser.add_argument("--trace", metavar="FILE", help="write each firmware command to FILE, as JSON lines")
+    parser.add_argument("--append", metavar="WORDS", default="",
+                        help="more words for the kernel's command line, for example intel_iommu=off")
     parser.add_argument("--timeout", type=float, metavar="S", help="stop the VM after this time (default: 300)")
     parser.add_argument("--autoprobe", action="store_true", help="let mlx5_core probe each VF as it appears")
     parser.add_argument("--no-leak-scan", action="store_true", help="debug kernel: do not look for leaked memory")

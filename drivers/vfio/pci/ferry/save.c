@@ -261,13 +261,25 @@ static struct ferry_image *final_image(struct ferry_vf *vf,
 	return get_image(vf, session, bytes);
 }
 
+/*
+ * Back to a paused pre-copy. The function will be resumed, and with that the
+ * firmware may forget what changed: the next final image is a full one.
+ */
+static void lose_track(struct ferry_queue *queue)
+{
+	spin_lock_irq(&queue->lock);
+	queue->untracked = true;
+	spin_unlock_irq(&queue->lock);
+	ferry_queue_set_phase(queue, FERRY_PHASE_PAUSED);
+}
+
 /**
  * ferry_save_begin_final() - save the final image, or its first part
  * @vf: the function, stopped
  * @session: its session
  *
  * Return: 0 once the save runs, or negative errno; the session is then as it
- * was.
+ * was, but for what changed: all of the state will come with the final image.
  */
 int ferry_save_begin_final(struct ferry_vf *vf, struct ferry_session *session)
 {
@@ -314,7 +326,7 @@ leave:
 undo:
 	WRITE_ONCE(vf->stats.window.open, false);
 	if (precopy)
-		ferry_queue_set_phase(queue, FERRY_PHASE_PAUSED);
+		lose_track(queue);
 	return err;
 }
 

@@ -9,8 +9,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 
 #include "region.h"
 
@@ -18,7 +16,8 @@ enum {
     SLOW_US     = 2000000,      /* a SAVE that ends after all that a test does meanwhile */
     FOREVER_MS  = 20000,        /* nothing here takes so long */
     RACE_SEED   = 11,
-    RACE_MOVES  = 150,
+    RACE_MOVES  = 200,
+    RESET_EVERY = 20,           /* moves */
 };
 
 /* ---- two protocols ---- */
@@ -278,19 +277,18 @@ static void *wait_for_chunk(void *arg)
     return NULL;
 }
 
-/* Is a thread asleep in pread()? */
+/* Once its tid is known a thread does nothing but wait in pread(). */
 static bool sleeps(pid_t tid)
 {
-    char path[64], text[128] = "";
+    char path[64], state = 0;
     FILE *file;
 
-    snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", tid);
+    snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
     file = fopen(path, "r");
-    if (file && !fgets(text, sizeof(text), file))
-        text[0] = 0;
-    if (file)
-        fclose(file);
-    return strtol(text, NULL, 10) == SYS_pread64 && *text >= '0' && *text <= '9';
+    if (!file || fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+        tap_bail("%s cannot be read", path);
+    fclose(file);
+    return state == 'S';
 }
 
 enum { END_CANCEL, END_RESET, END_STOP_COPY, ENDS };
@@ -312,6 +310,7 @@ static bool is_end(struct region *r, unsigned how, int64_t got)
 static void test_waiting(struct bench *b, struct vf *v, struct region *r, unsigned how)
 {
     struct waiter w = { .r = r };
+    struct stream s = { 0 };
     pthread_t thread;
     bool asleep;
     int err = 0;
@@ -319,7 +318,8 @@ static void test_waiting(struct bench *b, struct vf *v, struct region *r, unsign
     vf_reset(v);
     model_arm(b, (struct fault){ .opcode = OP_SAVE_VHCA_STATE, .vhca_id = v->id, .times = 1,
                                  .action = FAULT_DELAY, .delay_us = SLOW_US });
-    if (region_set_state(r, R_PRECOPY))
+    /* What comes before the first image does not wait for it. */
+    if (region_set_state(r, R_PRECOPY) || region_save_chunk(r, &s) <= 0 || region_get(r, F_PENDING) <= 0)
         tap_bail("VF %s does not go to pre-copy", v->bdf);
     pthread_create(&thread, NULL, wait_for_chunk, &w);
     asleep = wait_until(__atomic_load_n(&w.tid, __ATOMIC_ACQUIRE) && sleeps(w.tid), FOREVER_MS);
@@ -331,12 +331,14 @@ static void test_waiting(struct bench *b, struct vf *v, struct region *r, unsign
     model_disarm(b);
     ok(asleep && !err && is_end(r, how, w.got), "a thread waits in data_offset: %s (%lld)", end_names[how],
        (long long)w.got);
+    stream_free(&s);
     vf_reset(v);
 }
 
 struct race {
     struct vf *v;
     struct region *r;
+    unsigned tried;             /* moves */
     bool over;
 };
 
@@ -406,9 +408,10 @@ static void *race_resets(void *arg)
 {
     struct race *race = arg;
 
-    while (goes_on(race)) {
+    for (unsigned next = RESET_EVERY; goes_on(race); next += RESET_EVERY) {
+        while (goes_on(race) && __atomic_load_n(&race->tried, __ATOMIC_ACQUIRE) < next)
+            relax();
         vfio_reset(&race->v->fn);
-        usleep(20000);
     }
     return NULL;
 }
@@ -428,8 +431,10 @@ static void test_race(struct vf *v, struct region *r)
     vf_reset(v);
     for (unsigned i = 0; i < BODIES; i++)
         pthread_create(&threads[i], NULL, bodies[i], &race);
-    for (unsigned i = 0; i < RACE_MOVES; i++)
+    for (unsigned i = 0; i < RACE_MOVES; i++) {
         moved += !region_set_state(r, states[rand_r(&seed) % 5]);
+        __atomic_store_n(&race.tried, i + 1, __ATOMIC_RELEASE);
+    }
     __atomic_store_n(&race.over, true, __ATOMIC_RELEASE);
     for (unsigned i = 0; i < BODIES; i++)
         pthread_join(threads[i], NULL);

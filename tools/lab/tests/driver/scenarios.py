@@ -29,7 +29,7 @@ DRIVER = [
     Scenario("driver-never", driver("never"), driver="ferry", vfs=5, nic=SMALL),
     Scenario("driver-streams", driver("streams"), driver="ferry", vfs=4, nic=SMALL),
     Scenario("driver-readers", driver("readers"), kernels=("debug",), driver="ferry", nic=SMALL),
-    Scenario("driver-region", driver("region"), kernels=BOTH, driver="ferry", nic={"state-size": "4M"}),
+    Scenario("driver-region", driver("region"), kernels=BOTH, driver="ferry", nic={"state-size": "2M"}),
     Scenario("driver-kunit", [f"{HERE}/driver/kunit.sh", "build/modules/debug/vfio_ferry_test.ko"], kernels=("debug",),
              driver="ferry", vfs=0, options=["--no-leak-scan"]),
 

@@ -44,7 +44,7 @@ says_json() {
 		    text = text[end:]
 		records, packets, findings = ([i for i in said.get("items", []) if i["item"] == kind]
 		                              for kind in ("record", "packet", "finding"))
-		if not eval(sys.argv[2]):
+		if not eval(f"({sys.argv[2]})"):
 		    sys.exit(f"not true: {sys.argv[2]}\n{json.dumps(said, indent=1)}")
 	PYTHON
 }

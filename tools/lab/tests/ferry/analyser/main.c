@@ -16,6 +16,7 @@ static const struct group groups[] = {
     { "made", test_made },
     { "cuts", test_cuts },
     { "flips", test_flips },
+    { "packets", test_packets },
     { "large", test_large },
     { }
 };
