@@ -55,7 +55,7 @@ demo-hosts: python
 	@$(MAKE) -s -C tools/ferry
 	@$(MAKE) -s -C tools/lab/tests O='$(CURDIR)/build/tests' '$(CURDIR)/build/tests/holder'
 	@tools/lab/demo/certificates build/demo/pki a=10.7.0.1 b=10.7.0.2
-	@$(LAB) pair --kernel stock --driver ferry --vfs 2 --smp 1 --nic state-size=64M \
+	@$(LAB) pair --kernel stock --driver ferry --vfs 2 --smp 1 --nic state-size=6M \
 		-- tools/lab/demo/hosts a -- tools/lab/demo/hosts b
 
 test: lab

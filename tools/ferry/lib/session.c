@@ -118,17 +118,25 @@ static void show(struct session *s)
 		s->options.progress(s->options.opaque, &p);
 }
 
-/* The rate of the last ticks, smoothed so that it can be read. */
-static void measure(struct session *s, uint64_t *bytes, double *since)
-{
-	double now = clock_ms(), span = now - *since;
-	uint64_t moved = s->bytes - *bytes;
+#define SAMPLES		16
 
-	if (span < TICK_MS / 2)
-		return;
-	s->rate = (s->rate * 3 + (uint64_t)(moved * 1000 / span)) / 4;
-	*bytes = s->bytes;
-	*since = now;
+/* Bytes at the last ticks: data comes in bursts, and a rate is to be read. */
+struct recent {
+	uint64_t bytes[SAMPLES];
+	double at_ms[SAMPLES];
+	unsigned int count;
+};
+
+static void measure(struct session *s, struct recent *r)
+{
+	unsigned int now = r->count % SAMPLES, oldest = r->count < SAMPLES ? 0 : (r->count + 1) % SAMPLES;
+	double span;
+
+	r->bytes[now] = s->bytes;
+	r->at_ms[now] = clock_ms();
+	r->count++;
+	span = r->at_ms[now] - r->at_ms[oldest];
+	s->rate = span > 0 ? (r->bytes[now] - r->bytes[oldest]) * 1000 / span : 0;
 }
 
 static void *pulse(void *opaque)
@@ -138,15 +146,15 @@ static void *pulse(void *opaque)
 		{ .fd = s->quit_fd, .events = POLLIN },
 		{ .fd = s->options.cancel_fd, .events = POLLIN },
 	};
-	double alive = 0, since = clock_ms();
-	uint64_t bytes = s->bytes;
+	struct recent recent = { 0 };
+	double alive = 0;
 
 	while (!fds[0].revents) {
 		if (s->live && clock_ms() - alive >= ALIVE_MS) {
 			link_say_alive(&s->link);
 			alive = clock_ms();
 		}
-		measure(s, &bytes, &since);
+		measure(s, &recent);
 		show(s);
 		fds[0].revents = fds[1].revents = 0;
 		if (poll(fds, 2, TICK_MS) > 0)
