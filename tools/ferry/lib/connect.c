@@ -17,6 +17,8 @@
 #include "channel.h"
 
 #define UNIX	"unix:"
+/* How IPv6 writes an IPv4 address. */
+#define MAPPED	"::ffff:"
 
 struct ferry_listener {
 	struct ferry_endpoint endpoint;
@@ -277,7 +279,8 @@ static void name_peer(struct ferry_channel *c, const struct sockaddr *address, s
 	    getnameinfo(address, size, host, sizeof(host), NULL, 0, NI_NUMERICHOST))
 		snprintf(c->peer, sizeof(c->peer), "the source");
 	else
-		snprintf(c->peer, sizeof(c->peer), "%.100s", host);
+		snprintf(c->peer, sizeof(c->peer), "%.100s", host + (strncmp(host, MAPPED, strlen(MAPPED)) ?
+			 0 : strlen(MAPPED)));
 }
 
 FERRY_API int ferry_accept(struct ferry_listener *l, struct ferry_channel **channel, int wait_ms,
