@@ -110,7 +110,8 @@ bool reference(const void *data, size_t length, uint64_t max_image)
 bool agrees(const struct said *said, bool sound, const char *name)
 {
     bool same = said->sound == sound && said->stream.loads == sound &&
-                !said->findings == sound && said->all_findings == said->findings;
+                !said->findings == sound && said->all_findings == said->findings &&
+                said->records == said->stream.records;
 
     /* What a target refuses must have been found no later. */
     if (same && !sound && said->first.offset > said->stream.refused_at)

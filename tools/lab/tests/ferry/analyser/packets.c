@@ -25,15 +25,37 @@ enum fault {
     PHASE_BYTES, PHASE_TOTAL, PHASE_RESERVED, BEHIND_THE_END, NO_END, ONE_MISSING, CRC_UNASKED, STREAM_CUT, FAULTS
 };
 
-static const char *const names[FAULTS] = {
-    "nothing", "a version that is not known", "flags that are not known", "a type that is not known",
-    "a connection's type in a file", "a description of the wrong size", "a packet that is too long",
-    "a device that was not described", "a device described again", "flags of a device", "another number of devices", "no devices at all",
-    "a device beyond the number of them", "a second configuration space", "a configuration space that is too long",
-    "a configuration space in the middle of a phase", "no configuration space",
-    "a phase that is not known", "pre-copy behind the configuration space", "other bytes in a phase", "other bytes in all",
-    "a reserved field", "data behind the end of a device", "a device without its end", "a device that is missing",
-    "a checksum that the header denies", "a stream that is cut short",
+/* What it is, and what is said of it first */
+static const struct {
+    const char *name, *said;
+} faults[FAULTS] = {
+    [NOTHING] = { "nothing", "" },
+    [UNKNOWN_VERSION] = { "a version that is not known", "the packets are of version 2" },
+    [UNKNOWN_FLAGS] = { "flags that are not known", "has unknown flags: 0x200" },
+    [UNKNOWN_TYPE] = { "a type that is not known", "has a type that is not known" },
+    [LIVE_TYPE] = { "a connection's type in a file", "that only a connection has" },
+    [WRONG_SIZE] = { "a description of the wrong size", "has 116 bytes, must have 120" },
+    [TOO_LONG] = { "a packet that is too long", "is longer than a packet may be" },
+    [NOT_DESCRIBED] = { "a device that was not described", "which was not described" },
+    [DESCRIBED_AGAIN] = { "a device described again", "describes device 0 again" },
+    [DEVICE_FLAGS] = { "flags of a device", "has unknown flags: 0x2" },
+    [OTHER_COUNT] = { "another number of devices", "says 3 devices" },
+    [NO_COUNT] = { "no devices at all", "says 0 devices" },
+    [DEVICE_BEYOND] = { "a device beyond the number of them", "says that there are 2" },
+    [CONFIG_AGAIN] = { "a second configuration space", "is a second configuration space" },
+    [CONFIG_TOO_LONG] = { "a configuration space that is too long", "has more than a configuration space" },
+    [CONFIG_EARLY] = { "a configuration space in the middle of a phase", "in the middle of a phase" },
+    [CONFIG_MISSING] = { "no configuration space", "without a configuration space" },
+    [PHASE_UNKNOWN] = { "a phase that is not known", "ends phase 9" },
+    [PHASE_LATE] = { "pre-copy behind the configuration space", "behind the configuration space" },
+    [PHASE_BYTES] = { "other bytes in a phase", "bytes in this phase" },
+    [PHASE_TOTAL] = { "other bytes in all", "bytes so far" },
+    [PHASE_RESERVED] = { "a reserved field", "must be 0" },
+    [BEHIND_THE_END] = { "data behind the end of a device", "behind the last phase" },
+    [NO_END] = { "a device without its end", "before the last phase" },
+    [ONE_MISSING] = { "a device that is missing", "inside a record's header" },
+    [CRC_UNASKED] = { "a checksum that the header denies", "the header says that there is none" },
+    [STREAM_CUT] = { "a stream that is cut short", "is cut short" },
 };
 
 static void put(struct file *f, const void *data, size_t length)
@@ -216,7 +238,8 @@ void test_packets(struct bench *b)
 
         write_file(&f, b, fault == CRC_UNASKED ? FERRY_HEADER_CHECKED : 0, fault);
         said = analyse(f.bytes, f.length, 0, 0);
-        ok(!said.sound && said.findings, "%s is found: %s", names[fault], said.first.text);
+        ok(!said.sound && said.findings && strstr(said.first.text, faults[fault].said), "%s is found: %s",
+           faults[fault].name, said.first.text);
     }
     every_bit(b);
     every_cut(b);
