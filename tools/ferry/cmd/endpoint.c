@@ -14,9 +14,11 @@ static const struct argp_option options[] = {
 	{ "cert", KEY_CERT, "FILE", 0, "TLS: this host's certificate, PEM", 1 },
 	{ "key", KEY_KEY, "FILE", 0, "TLS: its key, PEM", 1 },
 	{ "ca", KEY_CA, "FILE", 0, "TLS: who signs the other host's certificate, PEM", 1 },
-	{ "peer-name", KEY_PEER, "NAME", 0, "TLS: the name in the other host's certificate (send: HOST; receive: any)", 1 },
+	{ "peer-name", KEY_PEER, "NAME", 0,
+	  "TLS: the name in the other host's certificate (send: HOST; receive: any)", 1 },
 	{ "plain-tcp", KEY_PLAIN, NULL, 0, "No TLS: anybody on the way can read and change what is sent", 1 },
-	{ "timeout", KEY_TIMEOUT, "SECONDS", 0, "Give up when the other host is silent for so long (default: 5)", 1 },
+	{ "timeout", KEY_TIMEOUT, "SECONDS", 0,
+	  "Give up when the other host is silent for so long (default: 5)", 1 },
 	{ NULL }
 };
 

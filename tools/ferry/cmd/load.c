@@ -99,9 +99,9 @@ static int load_main(int argc, char **argv)
 
 	migrate_init(&r.migrate);
 	parse_arguments(&argp, argc, argv, &r);
-	if (command && (!*command || r.migrate.device_fd_count))
-		return complain(EXIT_USAGE, *command ? "--device-fd and a COMMAND do not go together: who has the device goes on using it" :
-				"which COMMAND? Nothing follows the --");
+	code = check_command(&r.migrate, command);
+	if (code)
+		return code;
 	fd = open_input(r.file);
 	if (fd < 0)
 		return complain(errno == ENOTTY ? EXIT_USAGE : EXIT_FAILED, "%s: %s", r.file,

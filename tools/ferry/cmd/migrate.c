@@ -14,9 +14,11 @@ enum { KEY_JSON = 0x200, KEY_PROGRESS, KEY_DEVICE_FD };
 static const struct argp_option options[] = {
 	{ "json", KEY_JSON, NULL, 0, "Print the report as one JSON object" },
 	{ "quiet", 'q', NULL, 0, "No progress and no report; errors only" },
-	{ "progress", KEY_PROGRESS, NULL, 0, "Show progress although standard error is no terminal, a line a second" },
+	{ "progress", KEY_PROGRESS, NULL, 0,
+	  "Show progress although standard error is no terminal, a line a second" },
 	{ "device-fd", KEY_DEVICE_FD, "N", 0,
-	  "The (next) BDF is open already, as file descriptor N, by who goes on using it; ferry neither opens nor resets it" },
+	  "The (next) BDF is open already, as file descriptor N, by who goes on using it; "
+	  "ferry neither opens nor resets it" },
 	{ NULL }
 };
 
@@ -110,7 +112,6 @@ static bool is_refusal(int code)
 	switch (code) {
 	case EBADMSG:
 	case ENODATA:
-	case EPIPE:
 	case EXDEV:
 	case EPROTO:
 	case EPROTONOSUPPORT:
@@ -128,6 +129,16 @@ int migrate_failed(const struct migrate *m, const struct ferry_report *report, c
 	if (error->code == ECANCELED)
 		return complain(EXIT_CANCELLED, "%s", error->text);
 	return complain(is_refusal(error->code) ? EXIT_REFUSED : EXIT_FAILED, "%s", error->text);
+}
+
+int check_command(const struct migrate *m, char *const *command)
+{
+	if (command && !*command)
+		return complain(EXIT_USAGE, "which COMMAND? Nothing follows the --");
+	if (command && m->device_fd_count)
+		return complain(EXIT_USAGE,
+				"--device-fd and a COMMAND do not go together: who has the device goes on using it");
+	return EXIT_DONE;
 }
 
 char *const *split_command(int *argc, char **argv)

@@ -35,7 +35,7 @@ void migrate_show(struct migrate *migrate);
 /* Ends what migrate_show() shows. */
 void migrate_hide(struct migrate *migrate);
 
-/* What to exit with; complains. @source: a device that the user has, and that shall run on. */
+/* What to exit with; complains. */
 int migrate_failed(const struct migrate *migrate, const struct ferry_report *report, const struct ferry_error *error);
 
 /* Prints the report, for people or as JSON. @error: NULL if all went well. */
@@ -47,6 +47,8 @@ int hold(struct migrate *migrate, char *const *command);
 
 /* Splits "A... -- COMMAND..." before argp sees it: value: the COMMAND or NULL; shortens argc. */
 char *const *split_command(int *argc, char **argv);
+/* Is it fit for these options? EXIT_DONE, or EXIT_USAGE, having complained. */
+int check_command(const struct migrate *migrate, char *const *command);
 
 /* A number of an option; ends with EXIT_USAGE if it is none or out of range. */
 unsigned int number_of(struct argp_state *state, const char *option, const char *text, unsigned int min,

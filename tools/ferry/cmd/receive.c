@@ -18,7 +18,8 @@ struct request {
 };
 
 static const struct argp_option options[] = {
-	{ "wait", KEY_WAIT, "SECONDS", 0, "Give up if nobody has come within that time (default: wait until Ctrl-C)" },
+	{ "wait", KEY_WAIT, "SECONDS", 0,
+	  "Give up if nobody has come within that time (default: wait until Ctrl-C)" },
 	{ NULL }
 };
 
@@ -125,7 +126,8 @@ static int receive_devices(struct request *r, struct ferry_listener *listener, c
 	if (err)
 		return complain(err == -ECANCELED ? EXIT_CANCELLED : EXIT_FAILED, "%s", error.text);
 	if (report.unconfirmed)
-		complain(EXIT_FAILED, "the devices run here, but the source may not know: it is stopped; let go of it there");
+		complain(EXIT_FAILED,
+			 "the devices run here, but the source may not know: it is stopped; let go of it there");
 	return ferry_device_adopted(m->devices[0]) ? EXIT_DONE : hold(m, command);
 }
 
@@ -139,9 +141,9 @@ static int receive_main(int argc, char **argv)
 
 	migrate_init(&r.migrate);
 	parse_arguments(&argp, argc, argv, &r);
-	if (command && (!*command || r.migrate.device_fd_count))
-		return complain(EXIT_USAGE, *command ? "--device-fd and a COMMAND do not go together: who has the device goes on using it" :
-				"which COMMAND? Nothing follows the --");
+	code = check_command(&r.migrate, command);
+	if (code)
+		return code;
 	r.endpoint.address = r.words[r.count - 1];
 	r.endpoint.cancel_fd = r.migrate.options.cancel_fd;
 	code = migrate_open(&r.migrate, r.words, r.count - 1);

@@ -21,9 +21,12 @@ struct request {
 };
 
 static const struct argp_option options[] = {
-	{ "raw", KEY_RAW, NULL, 0, "Write the driver's own stream alone: no configuration space, no checks of ferry's" },
-	{ "leave-running", KEY_LEAVE, NULL, 0, "The device runs on afterwards; it is stopped only for what pre-copy could not take" },
-	{ "max-downtime", KEY_DOWNTIME, "MS", 0, "With --leave-running: stop when the rest is estimated to take no longer (default: 300)" },
+	{ "raw", KEY_RAW, NULL, 0,
+	  "Write the driver's own stream alone: no configuration space, no checks of ferry's" },
+	{ "leave-running", KEY_LEAVE, NULL, 0,
+	  "The device runs on afterwards; it is stopped only for what pre-copy could not take" },
+	{ "max-downtime", KEY_DOWNTIME, "MS", 0,
+	  "With --leave-running: stop when the rest is estimated to take no longer (default: 300)" },
 	{ NULL }
 };
 

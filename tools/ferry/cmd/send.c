@@ -16,7 +16,8 @@ struct request {
 };
 
 static const struct argp_option options[] = {
-	{ "max-downtime", KEY_DOWNTIME, "MS", 0, "Stop when the rest is estimated to take no longer (default: 300)" },
+	{ "max-downtime", KEY_DOWNTIME, "MS", 0,
+	  "Stop when the rest is estimated to take no longer (default: 300)" },
 	{ "precopy-limit", KEY_PRECOPY, "SECONDS", 0, "Give up if that does not come about (default: 120)" },
 	{ NULL }
 };

@@ -181,7 +181,7 @@ int channel_read(struct ferry_channel *c, void *data, size_t size, int stop_fd, 
 		if (!n && c->kind == CHANNEL_SOCKET)
 			return ferry_fail(error, ECONNRESET, "%s closed the connection", c->peer);
 		if (!n)
-			return ferry_fail(error, done ? EPIPE : ENODATA, "%s ends early", c->peer);
+			return ferry_fail(error, done ? EBADMSG : ENODATA, "%s ends early", c->peer);
 		done += n;
 	}
 	return 0;

@@ -32,7 +32,7 @@ int channel_write(struct ferry_channel *channel, const void *data, size_t size, 
 /* What there is, at least a byte; 0 at the end. Silence of a socket gives -ETIMEDOUT. */
 ssize_t channel_read_some(struct ferry_channel *channel, void *data, size_t size, int stop_fd,
 			  struct ferry_error *error);
-/* All of it. A file's end before the first byte gives -ENODATA, a later one -EPIPE; a socket's -ECONNRESET. */
+/* All of it. A file's end before the first byte gives -ENODATA, a later one -EBADMSG; a socket's -ECONNRESET. */
 int channel_read(struct ferry_channel *channel, void *data, size_t size, int stop_fd,
 		 struct ferry_error *error);
 /* A file or pipe, which stays the caller's and must stay open. */

@@ -154,9 +154,9 @@ FERRY_API int ferry_connect(struct ferry_channel **channel, const struct ferry_e
 	int fd, err;
 
 	*channel = NULL;
-	err = check_security(e, error);
+	err = parse(&place, e->address, false, error);
 	if (!err)
-		err = parse(&place, e->address, false, error);
+		err = check_security(e, error);
 	if (err)
 		return err;
 	fd = connect_any(&place, e->timeout_ms ? e->timeout_ms : FERRY_TIMEOUT_MS, e->cancel_fd, &lookup);
@@ -244,9 +244,9 @@ FERRY_API int ferry_listen(struct ferry_listener **listener, const struct ferry_
 	int fd, err;
 
 	*listener = NULL;
-	err = check_security(e, error);
+	err = parse(&place, e->address, true, error);
 	if (!err)
-		err = parse(&place, e->address, true, error);
+		err = check_security(e, error);
 	/* better known now than when somebody comes */
 	if (!err && !place.local && !e->plain)
 		err = tls_check(e, error);

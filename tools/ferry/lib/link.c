@@ -70,9 +70,11 @@ int link_receive_header(struct link *l, const void *start, size_t size, struct f
 	if (flags & ~(FERRY_HEADER_CHECKED | FERRY_HEADER_LIVE))
 		return ferry_fail(error, EPROTONOSUPPORT, "%s has packets of a kind that this ferry does not know",
 				  l->channel->peer);
-	if (l->live != !!(flags & FERRY_HEADER_LIVE))
-		return ferry_fail(error, EPROTO, l->live ? "%s sends a file: pipe that to `ferry load`" :
-				  "%s is one side of a live migration, which `ferry receive` takes", l->channel->peer);
+	if (l->live && !(flags & FERRY_HEADER_LIVE))
+		return ferry_fail(error, EPROTO, "%s sends a file: pipe that to `ferry load`", l->channel->peer);
+	if (!l->live && (flags & FERRY_HEADER_LIVE))
+		return ferry_fail(error, EPROTO, "%s is one side of a live migration, which `ferry receive` takes",
+				  l->channel->peer);
 	l->receives_checked = flags & FERRY_HEADER_CHECKED;
 	return 0;
 }
@@ -198,8 +200,8 @@ int link_receive(struct link *l, struct packet *p, struct ferry_error *error)
 	err = channel_read(l->channel, p->data, size, l->stop_fd, error);
 	if (err == -ENODATA) {
 		if (error)
-			error->code = EPIPE;
-		err = -EPIPE;
+			error->code = EBADMSG;
+		err = -EBADMSG;
 	}
 	if (err)
 		return err;

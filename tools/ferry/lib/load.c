@@ -27,7 +27,8 @@ static int load_raw(struct session *s, struct packet **p, size_t size)
 	ssize_t n = size;
 	int err;
 
-	m->raw = m->configured = true;
+	m->raw = true;
+	m->configured = true;
 	session_phase(s, FERRY_PHASE_STOP_COPY);
 	err = target_prepare(m);
 	if (!err)
@@ -135,10 +136,12 @@ FERRY_API int ferry_load(struct ferry_device *device, int fd, const struct ferry
 	if (!err)
 		err = load(&s, &packet);
 	target_stop_loading(&s);
-	if (!err)
-		s.report->device[0].outcome = s.report->outcome = FERRY_LOADED;
-	else if (s.count)
+	if (err) {
 		target_undo(&s);
+	} else {
+		s.report->device[0].outcome = FERRY_LOADED;
+		s.report->outcome = FERRY_LOADED;
+	}
 	free(packet);
 	return session_end(&s, error);
 }

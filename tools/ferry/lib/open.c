@@ -173,7 +173,9 @@ static struct ferry_device *new_device(const char *name)
 
 	if (d) {
 		snprintf(d->name, sizeof(d->name), "%s", name);
-		d->fd = d->group = d->iommu = -1;
+		d->fd = -1;
+		d->group = -1;
+		d->iommu = -1;
 	}
 	return d;
 }

@@ -42,7 +42,8 @@ static int save(struct session *s)
 	s->report->window_ms = clock_ms() - began;
 	if (m->stuck.code)
 		return session_fail(s, &m->stuck);
-	m->report->outcome = s->report->outcome = FERRY_SAVED;
+	m->report->outcome = FERRY_SAVED;
+	s->report->outcome = FERRY_SAVED;
 	return 0;
 }
 

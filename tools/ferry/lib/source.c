@@ -104,12 +104,19 @@ static int send_config(struct mover *m)
 
 enum { NOTHING_NOW = -1000, STREAM_ENDED };
 
-/* Bytes now in the packet, or one of the above, or a failure of the session. */
+/*
+ * Bytes now in the packet, or one of the above, or a failure of the session.
+ *
+ * poll() wakes when there is something to read. That something will not come
+ * after all, since saving it failed, is only what read() says: so it is asked
+ * again now and then.
+ */
 static ssize_t read_piece(struct mover *m)
 {
+	double began = clock_ms();
 	struct session *s = m->session;
 	ssize_t n;
-	int err = 0;
+	int err;
 
 	for (;;) {
 		if (session_failed(s))
@@ -117,8 +124,8 @@ static ssize_t read_piece(struct mover *m)
 		n = read(m->data_fd, m->packet->data, sizeof(m->packet->data));
 		if (n >= 0 || (errno != EAGAIN && errno != EINTR))
 			break;
-		err = channel_wait(m->data_fd, POLLIN, s->fail_fd, SILENT_DEVICE_MS);
-		if (err == -ETIMEDOUT)
+		channel_wait(m->data_fd, POLLIN, s->fail_fd, LOOK_AGAIN_MS);
+		if (clock_ms() - began > SILENT_DEVICE_MS)
 			return session_failf(s, ETIMEDOUT, "%s gave no data for %d s", ferry_device_name(m->device),
 					     SILENT_DEVICE_MS / 1000);
 	}

@@ -14,6 +14,9 @@
 
 #include "channel.h"
 
+/* What the other side has against us, it does not say. */
+#define REFUSAL_HINT	"(is our certificate signed by its CA, and for this name?)"
+
 #define PRIORITIES	"NORMAL:-VERS-ALL:+VERS-TLS1.3"
 
 /*
@@ -131,8 +134,8 @@ static int refused(struct tls *t, struct ferry_channel *c, int n, struct ferry_e
 		return -EPROTO;
 	}
 	if (n == GNUTLS_E_FATAL_ALERT_RECEIVED)
-		return ferry_fail(error, EPROTO, "TLS: %s refuses: %s (is our certificate signed by its CA, and for this name?)",
-				  c->peer, gnutls_alert_get_name(gnutls_alert_get(t->session)));
+		return ferry_fail(error, EPROTO, "TLS: %s refuses: %s " REFUSAL_HINT, c->peer,
+				  gnutls_alert_get_name(gnutls_alert_get(t->session)));
 	if (n == GNUTLS_E_NO_CERTIFICATE_FOUND || n == GNUTLS_E_CERTIFICATE_REQUIRED)
 		return ferry_fail(error, EPROTO, "TLS: %s shows no certificate", c->peer);
 	if (n == GNUTLS_E_UNEXPECTED_PACKET_LENGTH || n == GNUTLS_E_UNSUPPORTED_VERSION_PACKET)
@@ -216,7 +219,7 @@ static ssize_t outcome(struct tls *t, ssize_t n, short *events, struct ferry_err
 	if (n == GNUTLS_E_PREMATURE_TERMINATION || n == GNUTLS_E_PULL_ERROR || n == GNUTLS_E_PUSH_ERROR)
 		return ferry_fail(error, ECONNRESET, "the connection broke");
 	if (n == GNUTLS_E_FATAL_ALERT_RECEIVED)
-		return ferry_fail(error, EPROTO, "TLS: the other side refuses: %s (is our certificate signed by its CA, and for this name?)",
+		return ferry_fail(error, EPROTO, "TLS: the other side refuses: %s " REFUSAL_HINT,
 				  gnutls_alert_get_name(gnutls_alert_get(t->session)));
 	return failed(error, EPROTO, "the connection", n);
 }

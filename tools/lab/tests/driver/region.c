@@ -315,6 +315,22 @@ static void test_order(struct vf *v, struct region *r)
     stream_free(&want);
 }
 
+/* Who asked at the temporary end has an empty chunk, which is no reason to have no other. */
+static void test_empty_chunk(struct vf *v, struct region *r)
+{
+    struct stream s = { 0 };
+    bool empty;
+
+    vf_fill(v, SEED);
+    if (region_set_state(r, R_PRECOPY) || region_save(r, &s))
+        tap_bail("VF %s cannot be saved through the region", v->bdf);
+    empty = region_get(r, F_OFFSET) == (int64_t)r->area && region_get(r, F_SIZE) == 0;
+    ok(empty && !region_set_state(r, R_SAVING) && region_get(r, F_OFFSET) == (int64_t)r->area &&
+       region_get(r, F_SIZE) > 0, "an empty chunk of pre-copy makes room for the next in SAVING");
+    vf_reset(v);
+    stream_free(&s);
+}
+
 /* ---- streams ---- */
 
 static struct stream save_all(struct vf *v, struct region *r, bool precopy, uint64_t *sum)
@@ -412,6 +428,28 @@ static void test_resume_order(struct vf *v, struct region *r, const struct strea
     check_loaded(v, 0, sum, "in two halves");
 }
 
+/* Memory is short once, in a chunk of records and an image, and where a chunk begins with one. */
+static void test_short_memory(struct vf *v, struct region *r, const struct stream *s, uint64_t sum)
+{
+    struct records all = records_of(s);
+    size_t image = record_find(&all, VFIO_FERRY_TAG_FIRMWARE_DATA, 0)->at + HEADER, len = r->area_size / 2, at = 0;
+    int err = region_set_state(r, R_RESUMING);
+
+    ferry_fault(v, "alloc", 1, ENOMEM);
+    err = err ?: region_load(r, s, &at, len) ?: region_set_state(r, R_RUNNING);
+    check_loaded(v, err, sum, "memory short in the middle of a chunk");
+
+    err = region_set_state(r, R_RESUMING) ?: region_load_chunk(r, s->data, image);
+    ferry_fault(v, "alloc", 1, ENOMEM);
+    err = err ?: region_load_chunk(r, s->data + image, len);
+    ok_eq(err, -ENOMEM, "no memory for the begin of a chunk: ENOMEM");
+    ok_eq(region_set_size(r, len - 1), -EINVAL, "no other chunk is taken then");
+    ok_eq(region_set_size(r, len), 0, "the same one is");
+    at = image + len;
+    err = region_load(r, s, &at, 100000) ?: region_set_state(r, R_RUNNING);
+    check_loaded(v, err, sum, "memory short at the begin of a chunk");
+}
+
 /* A bit of an image is wrong, in the middle. */
 static void test_refusal(struct vf *v, struct region *r, const struct stream *s)
 {
@@ -452,6 +490,7 @@ void test_region(struct bench *b)
     test_states(b, from, &rf);
     vf_fill(from, SEED);
     test_order(from, &rf);
+    test_empty_chunk(from, &rf);
     for (unsigned mapped = 0; mapped < 2; mapped++) {
         if (mapped) {
             test_mapping(&rf);
@@ -462,6 +501,7 @@ void test_region(struct bench *b)
     }
     s = vf_record(from, true, &sum);
     test_resume_order(to, &rt, &s, sum);
+    test_short_memory(to, &rt, &s, sum);
     test_refusal(to, &rt, &s);
     stream_free(&s);
     test_region_shared(b, from, &rf, to, &rt);
