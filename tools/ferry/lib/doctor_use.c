@@ -17,6 +17,7 @@
 #include "devlink.h"
 #include "in_use.h"
 #include "sysfs.h"
+#include "uapi.h"
 
 #define KIB		1024ull
 #define MIB		(1024 * KIB)
@@ -115,6 +116,16 @@ static void mend_reason(struct ferry_check *finding, const struct ferry_function
 	}
 }
 
+static bool tracks(struct ferry_device *device)
+{
+	struct vfio_device_feature probe = {
+		.argsz = sizeof(probe),
+		.flags = VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_DMA_LOGGING_START,
+	};
+
+	return !ioctl(ferry_device_fd(device), VFIO_DEVICE_FEATURE, &probe);
+}
+
 /* Opening it is the test that nothing is in the way, and tells what debugfs does not. */
 static bool open_and_ask(struct examination *e)
 {
@@ -129,6 +140,7 @@ static bool open_and_ask(struct examination *e)
 		e->status.known = true;
 		e->status.features = ferry_device_features(device);
 		e->status.migratable = e->status.features & FERRY_CAN_STOP_COPY;
+		e->status.dirty_tracking = tracks(device);
 	}
 	e->status.state = ferry_device_state(device, NULL);
 	if (ferry_device_data_size(device, &e->bytes, NULL))

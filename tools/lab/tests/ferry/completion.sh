@@ -11,6 +11,8 @@ cd "$(dirname "$0")/../../../.." || exit
 . tools/ferry/completion/ferry
 PATH=$PWD/build/ferry:$PATH
 read -ra VFS <<<"$FERRY_VFS"
+# udev makes it, which the lab has not.
+[ -e /dev/fd ] || ln -s /proc/self/fd /dev/fd
 
 # offers LINE WORDS: at the end of the line just these words, in any order; bash cuts words at colons, or does not.
 offers() {

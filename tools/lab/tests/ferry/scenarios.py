@@ -22,7 +22,8 @@ FERRY = [
     Scenario("ferry-interop", [f"{TOOL}/files", "interop"], driver="in-tree,ferry", vfs=3, nic=STATE),
 
     # the administrator's commands
-    doctor("", "usage", "binding", "use", "host", "nobody", nic={"state-noise": "16M"}),
+    doctor("", "usage", "binding", "use"),
+    doctor("-host", "host", "nobody", nic={"state-noise": "16M"}),
     doctor("-pf", "pf"),
     doctor("-modules", "modules", "interruption"),
     doctor("-no-migration", "no-migration", nic={"migration": "off"}),
