@@ -16,7 +16,7 @@ import time
 CHECKOUT = os.getcwd()
 FERRY = f"{CHECKOUT}/build/ferry/ferry"
 PROGRAMS = f"{CHECKOUT}/build/tests"
-PATIENCE = 100                  # seconds; a test that waits so long has failed
+PATIENCE = 240                  # seconds; a test that waits so long has failed
 SEED = 7
 
 DONE, FAILED, USAGE, REFUSED, CANCELLED, STOPPED = range(6)
