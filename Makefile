@@ -14,12 +14,14 @@ OPTIONS     := CONFIG_VFIO_FERRY=m CONFIG_MLX5_FERRY_VFIO_PCI=m
 # Kernels with KUnit get the driver's own tests, too.
 OPTIONS     += $(if $(shell grep -s '^CONFIG_KUNIT=' $(KDIR)/.config),CONFIG_VFIO_FERRY_KUNIT_TEST=m)
 
-.PHONY: help demo lab python test check conformance conformance-table mutate lies coverage fuzz modules install uninstall deb docs clean
+.PHONY: help demo demo-hosts lab python test check conformance conformance-table mutate lies coverage fuzz modules install uninstall \
+	deb docs clean
 
 help:
 	@echo 'vfio-ferry: live migration for the virtual functions of SR-IOV NICs'
 	@echo
 	@echo '  make demo     set up what it takes, then move a busy VF to another VF in a virtual machine'
+	@echo '  make demo-hosts  move a busy VF between two virtual machines with ferry, over TLS and past a broken link'
 	@echo '  make lab      set up the lab on this machine: packages, QEMU with the NIC, two kernels (once, about 15 minutes)'
 	@echo '  make test     run all tests in the lab (sets it up if need be)'
 	@echo '  make check    check the sources: shell, Python, C style'
@@ -51,6 +53,15 @@ demo: python
 	@$(LAB) setup --kernel stock
 	@$(MAKE) -s -C tools/lab/demo
 	@$(LAB) run --kernel stock --driver ferry --vfs 2 --nic state-size=64M -- sh -c 'build/demo/demo $$FERRY_VFS'
+
+# Two hosts, each a virtual machine; what their scripts share with the tests is built with those.
+demo-hosts: python
+	@$(LAB) setup --kernel stock
+	@$(MAKE) -s -C tools/ferry
+	@$(MAKE) -s -C tools/lab/tests O='$(CURDIR)/build/tests' '$(CURDIR)/build/tests/holder'
+	@tools/lab/demo/certificates build/demo/pki a=10.7.0.1 b=10.7.0.2
+	@$(LAB) pair --kernel stock --driver ferry --vfs 2 --smp 1 --nic state-size=6M \
+		-- tools/lab/demo/hosts a -- tools/lab/demo/hosts b
 
 test: lab
 	@tools/lab/tests/run

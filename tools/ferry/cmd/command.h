@@ -16,6 +16,7 @@ enum exit_code {
 	EXIT_USAGE = 2,		/* wrong use, nothing was tried */
 	EXIT_REFUSED = 3,	/* looked at and found wanting: a device, a stream, a host */
 	EXIT_CANCELLED = 4,	/* by a signal; a source runs on */
+	EXIT_STOPPED = 5,	/* it was tried; a source is stopped, and the message says what to do */
 };
 
 /**
@@ -31,6 +32,10 @@ struct command {
 	const char *summary;
 	int (*run)(int argc, char **argv);
 };
+
+extern const struct command inspect_command;
+extern const struct command watch_command;
+extern const struct command qualify_command;
 
 /* Parses with argp, but ends with EXIT_USAGE and one line on a wrong use. */
 void parse_arguments(const struct argp *argp, int argc, char **argv, void *input);

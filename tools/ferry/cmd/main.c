@@ -8,9 +8,22 @@
 #include <string.h>
 
 #include "command.h"
+#include "host.h"
+#include "migrate.h"
 
 /* In the order of the list that --help shows. */
 static const struct command *const commands[] = {
+	&list_command,
+	&doctor_command,
+	&bind_command,
+	&unbind_command,
+	&save_command,
+	&load_command,
+	&send_command,
+	&receive_command,
+	&inspect_command,
+	&watch_command,
+	&qualify_command,
 	NULL
 };
 

@@ -139,7 +139,7 @@ def plan_of(options, out, command):
                 vfs=options.vfs, memory=options.mem or MEMORY[kernel.name], cpus=options.smp, out=out,
                 insmod=modules.to_insert(options.driver.split(","), kernel), command=command, nic=options.nic, trace=trace,
                 autoprobe=options.autoprobe, leaks=kernel.name == "debug" and not options.no_leak_scan,
-                timeout=options.timeout or 300)
+                append=options.append, timeout=options.timeout or 300)
 
 
 def drivers(text):

@@ -52,6 +52,7 @@ class Plan:
     nic: list = field(default_factory=list)
     trace: Path = None
     autoprobe: bool = False
+    append: str = ""
     leaks: bool = False
     timeout: float = 300
     shell: bool = False
@@ -205,7 +206,8 @@ class Machine:
         return " ".join([
             "console=ttyS0 loglevel=7 panic=-1 intel_iommu=on iomem=relaxed mitigations=off",
             "random.trust_cpu=on rcupdate.rcu_cpu_stall_timeout=100 tsc=nowatchdog no_timer_check nokaslr", leaks,
-            f"LAB_OUT={self.plan.out} LAB_GUEST={LAB_DIR / 'guest'} LAB_9P={NINE_P} LAB_KEEP={':'.join(keep)}"])
+            f"LAB_OUT={self.plan.out} LAB_GUEST={LAB_DIR / 'guest'} LAB_9P={NINE_P} LAB_KEEP={':'.join(keep)}",
+            self.plan.append])
 
     # Following
 

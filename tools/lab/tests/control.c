@@ -17,12 +17,10 @@ static const char usage[] =
     "       control state VHCA     print its state\n"
     "       control counter N      print a counter (connectx/lab.h)\n"
     "       control opcode N       print how many commands had this opcode\n"
-    "       control fail OP VHCA   fail each command of this opcode for it, until...\n"
-    "       control disarm         ...this\n"
-    "       control hits           print how many commands faults have struck\n";
-
-#define ST_INTERNAL_ERR 0x01
-#define SYNDROME        0xfa17
+    "       control hits           print how many commands faults have struck\n"
+    "       control fail OPCODE VHCA   these commands fail from now on: a firmware error\n"
+    "       control delay OPCODE VHCA US   they take so much longer\n"
+    "       control disarm         they work again\n";
 
 static unsigned long number(const char *text)
 {
@@ -46,11 +44,6 @@ int main(int argc, char **argv)
     control = control_of(pci_map_bar(pf, 2, BAR2_SIZE));
     if (argc == 2 && !strcmp(argv[1], "hits"))
         printf("%llu\n", (unsigned long long)ctl_read(control, CB_FAULT_HITS));
-    else if (argc == 2 && !strcmp(argv[1], "disarm"))
-        ctl_disarm(control);
-    else if (argc == 4 && !strcmp(argv[1], "fail"))
-        ctl_arm(control, (struct fault){ .opcode = number(argv[2]), .vhca_id = number(argv[3]), .action = FAULT_FAIL,
-                                         .status = ST_INTERNAL_ERR, .syndrome = SYNDROME });
     else if (argc == 3 && !strcmp(argv[1], "error"))
         ctl_vhca_action(control, number(argv[2]), VHCA_SET_ERROR);
     else if (argc == 3 && !strcmp(argv[1], "reinit"))
@@ -61,6 +54,14 @@ int main(int argc, char **argv)
         printf("%llu\n", (unsigned long long)ctl_counter(control, number(argv[2])));
     else if (argc == 3 && !strcmp(argv[1], "opcode"))
         printf("%llu\n", (unsigned long long)ctl_opcode_count(control, number(argv[2])));
+    else if (argc == 4 && !strcmp(argv[1], "fail"))
+        ctl_arm(control, (struct fault){ .opcode = number(argv[2]), .vhca_id = number(argv[3]), .action = FAULT_FAIL,
+                                         .status = 8, .syndrome = 0x321 });
+    else if (argc == 5 && !strcmp(argv[1], "delay"))
+        ctl_arm(control, (struct fault){ .opcode = number(argv[2]), .vhca_id = number(argv[3]), .action = FAULT_DELAY,
+                                         .delay_us = number(argv[4]) });
+    else if (argc == 2 && !strcmp(argv[1], "disarm"))
+        ctl_disarm(control);
     else {
         fputs(usage, stderr);
         return 2;

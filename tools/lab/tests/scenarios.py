@@ -19,7 +19,7 @@ class Scenario:
     needs: str = None               # a scenario whose output this one reads
     alone: bool = False             # wants the machine's processors for itself
     memory: int = 3                 # GiB that its VM and its NICs take at most
-    host: bool = False              # no boot of ours: a command on the host that is one test point
+    host: bool = False              # no boot of ours: a command on the host, one test point if it does not speak TAP
 
 
 MIGRATION = "migration"             # a driver that can migrate

@@ -32,6 +32,9 @@ struct ferry_error {
 FERRY_API int ferry_fail(struct ferry_error *error, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Says of a failure that undoing it failed, too. */
+FERRY_API void ferry_fail_also(struct ferry_error *error, const struct ferry_error *more);
+
 #ifdef __cplusplus
 }
 #endif

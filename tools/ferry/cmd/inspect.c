@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ferry inspect: a stream or a saved file, record by record, with checks.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "inspect.h"
+#include "interrupt.h"
+#include "output.h"
+
+#define PIECE (1 << 20)
+
+enum { OPTION_JSON = 256, OPTION_HEX, OPTION_MAX_IMAGE };
+
+struct request {
+	const char *file;
+	bool json;
+	bool hex;
+	uint64_t max_image;
+};
+
+static const struct argp_option options[] = {
+	{ "json", OPTION_JSON, NULL, 0, "Print one JSON object" },
+	{ "hex", OPTION_HEX, NULL, 0, "Show the first bytes of each record, too" },
+	{ "max-image", OPTION_MAX_IMAGE, "BYTES", 0,
+	  "The longest image that the target loads (mlx5: 4294963200); without it any length is right" },
+	{ NULL }
+};
+
+static error_t parse(int key, char *value, struct argp_state *state)
+{
+	struct request *request = state->input;
+	char *end;
+
+	switch (key) {
+	case OPTION_JSON:
+		request->json = true;
+		return 0;
+	case OPTION_HEX:
+		request->hex = true;
+		return 0;
+	case OPTION_MAX_IMAGE:
+		errno = 0;
+		request->max_image = strtoull(value, &end, 10);
+		if (*value < '0' || *value > '9' || *end || errno || !request->max_image)
+			argp_error(state, "--max-image wants a number of bytes, not '%s'", value);
+		return 0;
+	case ARGP_KEY_ARG:
+		if (request->file)
+			argp_error(state, "one file at a time: '%s' is too much", value);
+		request->file = value;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "which FILE? (- is standard input)");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp argp = {
+	options, parse, "FILE|-",
+	"Shows what a migration stream or a file of `ferry save` holds, record by record, checks it, and "
+	"says whether a target would load it. Streams of the kernel's own mlx5 driver are understood, too.\v"
+	"Ends with 0 if it is sound, 3 if something is wrong with it, 1 if it cannot be read, 4 after Ctrl-C."
+};
+
+static int open_input(const char *name)
+{
+	return strcmp(name, "-") ? open(name, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
+}
+
+/* A pipe may stay silent for ever. 0: there is something to read. */
+static int wait_for_bytes(int fd)
+{
+	struct pollfd fds[] = {
+		{ .fd = fd, .events = POLLIN },
+		{ .fd = interrupt_fd(), .events = POLLIN },
+	};
+
+	while (poll(fds, 2, -1) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return fds[1].revents ? -ECANCELED : 0;
+}
+
+/* Bytes, 0 at the end, or a negative errno. */
+static ssize_t read_piece(int fd, void *piece)
+{
+	int err = wait_for_bytes(fd);
+	ssize_t got;
+
+	if (err)
+		return err;
+	do
+		got = read(fd, piece, PIECE);
+	while (got < 0 && errno == EINTR && !interrupted());
+	return got < 0 ? -errno : got;
+}
+
+/* 0 at the file's end, else a negative errno. */
+static int read_all(int fd, struct ferry_saved *saved, struct ferry_error *error)
+{
+	static unsigned char piece[PIECE];
+	ssize_t got;
+	int err;
+
+	while ((got = read_piece(fd, piece)) > 0) {
+		err = ferry_saved_feed(saved, piece, got, error);
+		if (err)
+			return err;
+	}
+	if (got < 0)
+		ferry_fail(error, -got, "%s", strerror(-got));
+	return got;
+}
+
+static int look(const struct request *request, int fd)
+{
+	const struct inspect_view *view = request->json ? &inspect_json : &inspect_text;
+	struct inspected inspected = { .name = request->file, .hex = request->hex };
+	const struct ferry_saved_summary *summary;
+	struct ferry_error error;
+	struct ferry_saved *saved;
+	int err, code;
+
+	saved = ferry_saved_new(&view->events, &inspected, request->max_image);
+	if (!saved)
+		return complain(EXIT_FAILED, "no memory");
+	view->begin(&inspected);
+	err = read_all(fd, saved, &error);
+	if (err)
+		inspected.stopped = err == -ECANCELED || err == -EINTR ? "interrupted" : error.text;
+	summary = ferry_saved_end(saved);
+	view->end(&inspected, summary);
+	fflush(stdout);
+	if (err == -ECANCELED || err == -EINTR)
+		code = complain(EXIT_CANCELLED, "%s: interrupted after %" PRIu64 " bytes",
+				request->file, summary->bytes);
+	else if (err)
+		code = complain(EXIT_FAILED, "%s: %s", request->file, error.text);
+	else
+		code = summary->sound ? EXIT_DONE : EXIT_REFUSED;
+	ferry_saved_free(saved);
+	return output_end(code);
+}
+
+static int run(int argc, char **argv)
+{
+	struct request request = { 0 };
+	struct stat about;
+	int fd, code;
+
+	parse_arguments(&argp, argc, argv, &request);
+	interrupt_fd();
+	fd = open_input(request.file);
+	if (fd < 0)
+		return complain(EXIT_FAILED, "%s: %s", request.file, strerror(errno));
+	if (!fstat(fd, &about) && S_ISDIR(about.st_mode))
+		code = complain(EXIT_FAILED, "%s: %s", request.file, strerror(EISDIR));
+	else if (isatty(fd))
+		code = complain(EXIT_USAGE, "%s is a terminal, not a stream", request.file);
+	else
+		code = look(&request, fd);
+	if (fd != STDIN_FILENO)
+		close(fd);
+	return code;
+}
+
+const struct command inspect_command = {
+	"inspect", "FILE|-", "show and check what a saved stream holds", run
+};

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What ferry prints. See output.h.
+ */
+#include <err.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "output.h"
+
+#define GAP 2
+
+struct table {
+	const char *const *headings;
+	unsigned int columns;
+	char **cells;
+	unsigned int count;
+};
+
+static void no_memory(void)
+{
+	errx(EXIT_FAILED, "no memory");
+}
+
+struct table *table_new(const char *const *headings)
+{
+	struct table *table = calloc(1, sizeof(*table));
+
+	if (!table)
+		no_memory();
+	table->headings = headings;
+	while (headings[table->columns])
+		table->columns++;
+	return table;
+}
+
+void table_cell(struct table *table, const char *format, ...)
+{
+	char **cells = reallocarray(table->cells, table->count + 1, sizeof(*cells));
+	va_list args;
+	char *text;
+
+	if (!cells)
+		no_memory();
+	va_start(args, format);
+	if (vasprintf(&text, format, args) < 0)
+		no_memory();
+	va_end(args);
+	table->cells = cells;
+	cells[table->count++] = text;
+}
+
+static const char *shown(const char *text)
+{
+	return *text ? text : "-";
+}
+
+static int width_of(const struct table *table, unsigned int column)
+{
+	size_t width = strlen(table->headings[column]);
+
+	for (unsigned int i = column; i < table->count; i += table->columns)
+		if (strlen(shown(table->cells[i])) > width)
+			width = strlen(shown(table->cells[i]));
+	return width;
+}
+
+/* Nothing follows the last column, so it is not filled up. */
+static void print_cell(const struct table *table, unsigned int column, const char *text, FILE *to)
+{
+	if (column + 1 == table->columns)
+		fprintf(to, "%s\n", text);
+	else
+		fprintf(to, "%-*s", width_of(table, column) + GAP, text);
+}
+
+void table_print(struct table *table, FILE *to)
+{
+	for (unsigned int i = 0; i < table->columns; i++)
+		print_cell(table, i, table->headings[i], to);
+	for (unsigned int i = 0; i < table->count; i++)
+		print_cell(table, i % table->columns, shown(table->cells[i]), to);
+	for (unsigned int i = 0; i < table->count; i++)
+		free(table->cells[i]);
+	free(table->cells);
+	free(table);
+}
+
+bool output_is_terminal(FILE *to)
+{
+	const char *kind = getenv("TERM");
+
+	return isatty(fileno(to)) && !(kind && !strcmp(kind, "dumb"));
+}
+
+json_object *json_text(const char *text)
+{
+	return text ? json_object_new_string(text) : NULL;
+}
+
+static void print_as(json_object *object, int style)
+{
+	const char *text = json_object_to_json_string_ext(object, style | JSON_C_TO_STRING_NOSLASHESCAPE);
+
+	if (!text)
+		no_memory();
+	puts(text);
+	json_object_put(object);
+}
+
+void json_print(json_object *object)
+{
+	print_as(object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED);
+}
+
+void json_print_line(json_object *object)
+{
+	print_as(object, JSON_C_TO_STRING_PLAIN);
+}
+
+const char *human_bytes(char text[HUMAN_SIZE], uint64_t bytes)
+{
+	static const char *const units[] = { "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+	double value = bytes / 1024.0;
+	unsigned int unit = 0;
+
+	if (bytes < 1024) {
+		snprintf(text, HUMAN_SIZE, "%u B", (unsigned int)bytes);
+		return text;
+	}
+	/* What would be shown as 1024.0 is 1.0 of the next. */
+	while (value >= 1023.95 && unit < 5) {
+		value /= 1024;
+		unit++;
+	}
+	snprintf(text, HUMAN_SIZE, "%.1f %s", value, units[unit]);
+	return text;
+}
+
+const char *human_ns(char text[HUMAN_SIZE], uint64_t ns)
+{
+	if (ns < 1000)
+		snprintf(text, HUMAN_SIZE, "%u ns", (unsigned int)ns);
+	else if (ns < 999950)
+		snprintf(text, HUMAN_SIZE, "%.1f us", ns / 1e3);
+	else if (ns < 999950000)
+		snprintf(text, HUMAN_SIZE, "%.1f ms", ns / 1e6);
+	else
+		snprintf(text, HUMAN_SIZE, "%.1f s", ns / 1e9);
+	return text;
+}
+
+int output_end(int code)
+{
+	if (fflush(stdout) || ferror(stdout))
+		return complain(EXIT_FAILED, "standard output: %s", strerror(errno));
+	return code;
+}

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Files of packets: whole ones of two devices, each bit changed, each rule broken by itself. */
+#include <endian.h>
+#include <string.h>
+
+#include <isa-l/crc.h>
+
+#include "../../lib/tap.h"
+#include "bench.h"
+
+enum { ROOM = 16 << 10, CONFIG = 256 };
+
+/* A file while it is written */
+struct file {
+    uint8_t bytes[ROOM];
+    size_t length;
+    uint32_t flags;
+    uint64_t phase_bytes[2], total[2];
+};
+
+/* What is to be wrong with it; nothing else is. */
+enum fault {
+    NOTHING, UNKNOWN_VERSION, UNKNOWN_FLAGS, UNKNOWN_TYPE, LIVE_TYPE, WRONG_SIZE, TOO_LONG, NOT_DESCRIBED,
+    DESCRIBED_AGAIN, DEVICE_FLAGS, OTHER_COUNT, NO_COUNT, DEVICE_BEYOND, CONFIG_AGAIN, CONFIG_TOO_LONG, CONFIG_EARLY, CONFIG_MISSING, PHASE_UNKNOWN, PHASE_LATE,
+    PHASE_BYTES, PHASE_TOTAL, PHASE_RESERVED, BEHIND_THE_END, NO_END, ONE_MISSING, CRC_UNASKED, STREAM_CUT, FAULTS
+};
+
+/* What it is, and what is said of it first */
+static const struct {
+    const char *name, *said;
+} faults[FAULTS] = {
+    [NOTHING] = { "nothing", "" },
+    [UNKNOWN_VERSION] = { "a version that is not known", "the packets are of version 2" },
+    [UNKNOWN_FLAGS] = { "flags that are not known", "has unknown flags: 0x200" },
+    [UNKNOWN_TYPE] = { "a type that is not known", "has a type that is not known" },
+    [LIVE_TYPE] = { "a connection's type in a file", "that only a connection has" },
+    [WRONG_SIZE] = { "a description of the wrong size", "has 116 bytes, must have 120" },
+    [TOO_LONG] = { "a packet that is too long", "is longer than a packet may be" },
+    [NOT_DESCRIBED] = { "a device that was not described", "which was not described" },
+    [DESCRIBED_AGAIN] = { "a device described again", "describes device 0 again" },
+    [DEVICE_FLAGS] = { "flags of a device", "has unknown flags: 0x2" },
+    [OTHER_COUNT] = { "another number of devices", "says 3 devices" },
+    [NO_COUNT] = { "no devices at all", "says 0 devices" },
+    [DEVICE_BEYOND] = { "a device beyond the number of them", "says that there are 2" },
+    [CONFIG_AGAIN] = { "a second configuration space", "is a second configuration space" },
+    [CONFIG_TOO_LONG] = { "a configuration space that is too long", "has more than a configuration space" },
+    [CONFIG_EARLY] = { "a configuration space in the middle of a phase", "in the middle of a phase" },
+    [CONFIG_MISSING] = { "no configuration space", "without a configuration space" },
+    [PHASE_UNKNOWN] = { "a phase that is not known", "ends phase 9" },
+    [PHASE_LATE] = { "pre-copy behind the configuration space", "behind the configuration space" },
+    [PHASE_BYTES] = { "other bytes in a phase", "bytes in this phase" },
+    [PHASE_TOTAL] = { "other bytes in all", "bytes so far" },
+    [PHASE_RESERVED] = { "a reserved field", "must be 0" },
+    [BEHIND_THE_END] = { "data behind the end of a device", "behind the last phase" },
+    [NO_END] = { "a device without its end", "before the last phase" },
+    [ONE_MISSING] = { "a device that is missing", "inside a record's header" },
+    [CRC_UNASKED] = { "a checksum that the header denies", "the header says that there is none" },
+    [STREAM_CUT] = { "a stream that is cut short", "is cut short" },
+};
+
+static void put(struct file *f, const void *data, size_t length)
+{
+    if (length > ROOM - f->length)
+        tap_bail("the file is too small");
+    memcpy(f->bytes + f->length, data, length);
+    f->length += length;
+}
+
+static void packet(struct file *f, uint32_t type, uint32_t device, const void *payload, uint32_t size)
+{
+    struct ferry_packet head = { htole32(type), htole32(size), htole32(device), 0 };
+
+    if (f->flags & FERRY_HEADER_CHECKED) {
+        uint32_t crc = crc32_gzip_refl(0, (const void *)&head, sizeof(head));
+
+        head.crc32 = htole32(size ? crc32_gzip_refl(crc, payload, size) : crc);
+    }
+    put(f, &head, sizeof(head));
+    put(f, payload, size);
+}
+
+static void describe(struct file *f, uint32_t device, uint32_t count, uint32_t size, uint32_t flags)
+{
+    struct ferry_packet_device about = {
+        .flags = htole32(flags), .vendor = htole16(0x15b3), .device = htole16(0x101e), .count = htole32(count),
+        .name = "0000:01:00.1", .driver = "mlx5_ferry_vfio_pci",
+    };
+
+    packet(f, FERRY_PACKET_DEVICE, device, &about, size);
+}
+
+static void config(struct file *f, uint32_t device, uint32_t size)
+{
+    static const uint8_t zeros[CONFIG * 32];
+
+    packet(f, FERRY_PACKET_CONFIG, device, zeros, size);
+}
+
+static void data(struct file *f, uint32_t device, const uint8_t *bytes, size_t length)
+{
+    packet(f, FERRY_PACKET_DATA, device, bytes, length);
+    f->phase_bytes[device & 1] += length;
+    f->total[device & 1] += length;
+}
+
+static void phase_end(struct file *f, uint32_t device, uint32_t phase, enum fault fault)
+{
+    struct ferry_packet_phase end = {
+        .phase = htole32(phase), .reserved = htole32(fault == PHASE_RESERVED),
+        .bytes = htole64(f->phase_bytes[device] + (fault == PHASE_BYTES)),
+        .total = htole64(f->total[device] + (fault == PHASE_TOTAL)),
+    };
+
+    packet(f, FERRY_PACKET_PHASE_END, device, &end, sizeof(end));
+    f->phase_bytes[device] = 0;
+}
+
+static void write_devices(struct file *f, enum fault fault)
+{
+    static const uint8_t zeros[64];
+
+    if (fault != NOT_DESCRIBED)
+        describe(f, 0, fault == NO_COUNT ? 0 : 2, sizeof(struct ferry_packet_device) - 4 * (fault == WRONG_SIZE),
+                 fault == DEVICE_FLAGS ? 2 : FERRY_DEVICE_STOPPED);
+    describe(f, fault == DEVICE_BEYOND ? 2 : 1, fault == OTHER_COUNT ? 3 : 2, sizeof(struct ferry_packet_device), 0);
+    if (fault == DESCRIBED_AGAIN)
+        describe(f, 0, 2, sizeof(struct ferry_packet_device), 0);
+    if (fault == UNKNOWN_TYPE)
+        packet(f, 99, 0, zeros, sizeof(zeros));
+    if (fault == LIVE_TYPE)
+        packet(f, FERRY_PACKET_ALIVE, 0, zeros, 0);
+    if (fault == TOO_LONG) {
+        struct ferry_packet head = { htole32(FERRY_PACKET_DATA), htole32(FERRY_PACKET_MAX + 1), 0, 0 };
+
+        put(f, &head, sizeof(head));
+    }
+}
+
+/* Pre-copy of the one between that of the other, as two devices at once send it */
+static void write_streams(struct file *f, const struct seed *one, const struct seed *other, enum fault fault)
+{
+    size_t half = one->length / 2;
+
+    data(f, 0, one->stream, half);
+    data(f, 1, other->stream, 7);
+    phase_end(f, 0, fault == PHASE_UNKNOWN ? 9 : FERRY_PACKET_PHASE_INITIAL, NOTHING);
+    /* begun anew */
+    phase_end(f, 0, FERRY_PACKET_PHASE_DIRTY, NOTHING);
+    phase_end(f, 0, FERRY_PACKET_PHASE_INITIAL, NOTHING);
+    if (fault == CONFIG_EARLY)
+        data(f, 0, one->stream + half++, 1);
+    if (fault != CONFIG_MISSING)
+        config(f, 0, fault == CONFIG_TOO_LONG ? 4100 : CONFIG);
+    if (fault == PHASE_LATE)
+        phase_end(f, 0, FERRY_PACKET_PHASE_DIRTY, NOTHING);
+    if (fault == CONFIG_AGAIN)
+        config(f, 0, CONFIG);
+    data(f, 0, one->stream + half, one->length - half - (fault == STREAM_CUT));
+    phase_end(f, 0, FERRY_PACKET_PHASE_STOP_COPY, fault);
+    if (fault == BEHIND_THE_END)
+        data(f, 0, one->stream, 1);
+    if (fault == ONE_MISSING)
+        return;
+    phase_end(f, 1, FERRY_PACKET_PHASE_INITIAL, NOTHING);
+    config(f, 1, CONFIG);
+    data(f, 1, other->stream + 7, other->length - 7);
+    if (fault != NO_END)
+        phase_end(f, 1, FERRY_PACKET_PHASE_STOP_COPY, NOTHING);
+}
+
+static void write_file(struct file *f, const struct bench *b, uint32_t flags, enum fault fault)
+{
+    struct ferry_header header = {
+        .version = htole32(FERRY_PACKET_VERSION + (fault == UNKNOWN_VERSION)),
+        .flags = htole32((flags & ~(fault == CRC_UNASKED ? FERRY_HEADER_CHECKED : 0)) |
+                         (fault == UNKNOWN_FLAGS ? 1u << 9 : 0)),
+    };
+    const struct seed *sound[2] = { NULL, NULL };
+
+    for (unsigned i = 0; i < b->count; i++)
+        if (b->seeds[i].sound && !sound[1])
+            sound[!!sound[0]] = &b->seeds[i];
+    if (!sound[1])
+        tap_bail("the corpus has no two sound streams");
+    memset(f, 0, sizeof(*f));
+    f->flags = flags;
+    memcpy(header.magic, FERRY_MAGIC, sizeof(header.magic));
+    put(f, &header, sizeof(header));
+    write_devices(f, fault);
+    write_streams(f, sound[0], sound[1], fault);
+}
+
+/* Bits are changed one after another, in one file that is changed back. */
+static void every_bit(struct bench *b)
+{
+    static struct file f;
+    unsigned unseen = 0;
+
+    write_file(&f, b, FERRY_HEADER_CHECKED, NOTHING);
+    for (size_t bit = 0; bit < f.length * 8; bit++) {
+        f.bytes[bit / 8] ^= 1 << bit % 8;
+        if (analyse(f.bytes, f.length, 0, 0).sound && !unseen++)
+            tap_diag("bit %zu of byte %zu changed unseen", bit % 8, bit / 8);
+        f.bytes[bit / 8] ^= 1 << bit % 8;
+    }
+    ok_eq(unseen, 0, "every changed bit of %zu bytes of packets is found", f.length);
+}
+
+static void every_cut(struct bench *b)
+{
+    static struct file f;
+    unsigned unseen = 0;
+
+    write_file(&f, b, FERRY_HEADER_CHECKED, NOTHING);
+    for (size_t cut = 0; cut < f.length; cut++)
+        if (analyse(f.bytes, cut, 0, 0).sound && !unseen++)
+            tap_diag("cut after %zu bytes unseen", cut);
+    ok_eq(unseen, 0, "every cut is found");
+}
+
+void test_packets(struct bench *b)
+{
+    static const size_t pieces[] = { 1, 15, 16, 17, 300 };
+    static struct file f;
+
+    for (uint32_t flags = 0; flags <= FERRY_HEADER_CHECKED; flags += FERRY_HEADER_CHECKED) {
+        struct said whole;
+
+        write_file(&f, b, flags, NOTHING);
+        whole = analyse(f.bytes, f.length, 0, 0);
+        if (!ok(whole.sound && !whole.findings, "two devices in packets are sound"))
+            tap_diag("%s", whole.first.text);
+        for (unsigned i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++)
+            ok_eq(analyse(f.bytes, f.length, pieces[i], 0).sum, whole.sum, "the same in pieces of %zu", pieces[i]);
+    }
+    for (enum fault fault = NOTHING + 1; fault < FAULTS; fault++) {
+        struct said said;
+
+        write_file(&f, b, fault == CRC_UNASKED ? FERRY_HEADER_CHECKED : 0, fault);
+        said = analyse(f.bytes, f.length, 0, 0);
+        ok(!said.sound && said.findings && strstr(said.first.text, faults[fault].said), "%s is found: %s",
+           faults[fault].name, said.first.text);
+    }
+    every_bit(b);
+    every_cut(b);
+}
