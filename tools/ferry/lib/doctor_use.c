@@ -193,6 +193,9 @@ void ferry_check_state(struct examination *e)
 	}
 	if (status->state < 0)
 		return;
+	/* Of a function that nobody has open it means nothing: opening is a reset, and some drivers begin so. */
+	if (status->state == FERRY_ERROR && !e->in_use)
+		return;
 	if (status->state == FERRY_ERROR) {
 		finding = ferry_found(e, "state", FERRY_NO, "it is in the state ERROR, which only a reset ends%s%s",
 				      *why ? "; the last failure: " : "", why);
