@@ -38,7 +38,7 @@ def build_dependencies():
 
 def host_tree(kernel):
     """A Debian 12 host with DKMS, whose only kernel is the lab's stock one, with its headers."""
-    wanted = ["dkms", "kmod", "openssl", "libgnutls30", "libjson-c5", "libpci3"]       # openssl: to sign modules
+    wanted = ["dkms", "kmod", "openssl", "libgnutls30", "libisal2", "libjson-c5", "libpci3"]       # openssl: to sign modules
     archive = Archive()
     version = re.sub(r"-amd64$", "", kernel.release)
     image = archive.known("stock-image")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What debugfs shows of the engine. See Documentation/ABI for the files.
+ * What debugfs shows of the engine. See Documentation/debugfs.rst for the files.
  *
  * Independent of CONFIG_VFIO_DEBUGFS. Called by device.c when a device is
  * registered; the files are read at any time until it is unregistered and
