@@ -153,6 +153,8 @@ static struct mig_device *device_open(const char *name, const char *mode)
 			mig_device_reset(device);
 	}
 	device->workload = workload_find(device);
+	/* A test that failed may have left the firmware slow, or failing. */
+	mig_fast(device);
 
 	return device;
 }

@@ -58,7 +58,8 @@ const char *mig_iommu_mode_missing(const char *name, const char *mode);
 /*
  * Opening leaves the device in RUNNING, with memory access and bus mastering
  * on. As a VMM does it resets a device that is in another state; a test of
- * what an open device is like takes it as it is.
+ * what an open device is like takes it as it is. Faults of the workload's that
+ * are still armed are not any more.
  */
 struct mig_device *mig_device_open(const char *name);
 struct mig_device *mig_device_open_as_is(const char *name);
