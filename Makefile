@@ -64,7 +64,7 @@ demo-hosts: python
 		-- tools/lab/demo/hosts a -- tools/lab/demo/hosts b
 
 test: lab
-	@tools/lab/tests/run
+	@tools/lab/tests/run --again
 
 check:
 	@tools/check
