@@ -27,18 +27,25 @@ void link_end(struct link *l)
 
 /* ---- the header ---- */
 
+/* Who finds the link broken is told what broke it. */
+static int breaks(struct link *l, const struct ferry_error *why, struct ferry_error *error)
+{
+	l->broken = *why;
+	return ferry_fail(error, why->code, "%s", why->text);
+}
+
 static int send_header_locked(struct link *l, int stop_fd, struct ferry_error *error)
 {
 	struct ferry_header h = { .version = htole32(FERRY_PACKET_VERSION) };
+	struct ferry_error why = {};
 	int err;
 
 	l->sends_checked = !l->channel->protected;
 	memcpy(h.magic, FERRY_MAGIC, sizeof(h.magic));
 	h.flags = htole32((l->sends_checked ? FERRY_HEADER_CHECKED : 0) | (l->live ? FERRY_HEADER_LIVE : 0));
-	err = channel_write(l->channel, &h, sizeof(h), stop_fd, error);
+	err = channel_write(l->channel, &h, sizeof(h), stop_fd, &why);
 	l->header_sent = true;
-	l->broken = err;
-	return err;
+	return err ? breaks(l, &why, error) : 0;
 }
 
 int link_send_header(struct link *l, struct ferry_error *error)
@@ -95,14 +102,11 @@ static uint32_t checksum(const struct ferry_packet *head, const void *payload, s
 /* With the lock held. */
 static int send_locked(struct link *l, const void *data, size_t size, int stop_fd, struct ferry_error *error)
 {
-	int err;
+	struct ferry_error why = {};
 
-	if (l->broken)
-		return ferry_fail(error, EPIPE, "the connection broke");
-	err = channel_write(l->channel, data, size, stop_fd, error);
-	if (err)
-		l->broken = true;
-	return err;
+	if (l->broken.code)
+		return ferry_fail(error, EPIPE, "%s", l->broken.text);
+	return channel_write(l->channel, data, size, stop_fd, &why) ? breaks(l, &why, error) : 0;
 }
 
 static void fill_in(struct link *l, struct ferry_packet *head, const void *payload, uint32_t type, uint32_t device,

@@ -26,7 +26,7 @@ struct link {
 	bool sends_checked, receives_checked;
 	int stop_fd;
 	pthread_mutex_t lock;		/* a packet at a time */
-	bool broken;			/* a packet was sent in part: nothing can follow */
+	struct ferry_error broken;	/* a packet was sent in part, and why: nothing can follow */
 	bool live, header_sent;
 };
 

@@ -29,6 +29,7 @@ struct tls {
 	gnutls_certificate_credentials_t credentials;
 	pthread_mutex_t lock;
 	char *verify_host;
+	bool heard;		/* the other side said something, so it has accepted this one */
 };
 
 static int failed(struct ferry_error *error, int code, const char *what, int status)
@@ -217,7 +218,8 @@ static ssize_t outcome(struct tls *t, ssize_t n, short *events, struct ferry_err
 		return -EAGAIN;
 	}
 	if (n == GNUTLS_E_PREMATURE_TERMINATION || n == GNUTLS_E_PULL_ERROR || n == GNUTLS_E_PUSH_ERROR)
-		return ferry_fail(error, ECONNRESET, "the connection broke");
+		return ferry_fail(error, ECONNRESET, "%s", t->heard ? "the connection broke" :
+				  "TLS: the other side ended it before saying anything; it may not trust this certificate");
 	if (n == GNUTLS_E_FATAL_ALERT_RECEIVED)
 		return ferry_fail(error, EPROTO, "TLS: the other side refuses: %s " REFUSAL_HINT,
 				  gnutls_alert_get_name(gnutls_alert_get(t->session)));
@@ -240,6 +242,7 @@ ssize_t tls_read(struct tls *t, void *data, size_t size, short *events, struct f
 
 	pthread_mutex_lock(&t->lock);
 	n = outcome(t, gnutls_record_recv(t->session, data, size), events, error);
+	t->heard |= n > 0;
 	pthread_mutex_unlock(&t->lock);
 	return n;
 }
