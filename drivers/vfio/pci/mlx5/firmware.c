@@ -7,6 +7,7 @@
  * the outcome of a SAVE comes from an interrupt. mlx5_core gives a command up
  * after 60 seconds, which bounds all of them.
  */
+#include <linux/delay.h>
 #include <linux/mlx5/device.h>
 #include <linux/mlx5/vport.h>
 #include <linux/pci.h>
@@ -21,6 +22,10 @@
 #define IMAGE_BYTES_MAX		(SZ_4G - SZ_4K)
 /* Memory for one part of an image, if the firmware saves in parts */
 #define PART_BYTES		SZ_8M
+
+/* One second in which memory for a command has to be found */
+#define GIVE_BACK_TRIES		50
+#define GIVE_BACK_PAUSE_MS	20
 
 /* Capabilities that an identity record tells */
 #define IDENTITY_CHUNKS		BIT_ULL(0)
@@ -93,6 +98,35 @@ int mlx5_ferry_command(struct mlx5_ferry *nic, const char *name, void *in,
 {
 	int err = mlx5_cmd_do(nic->mdev, in, in_bytes, out, out_bytes);
 
+	return err ? report(nic, name, err, out) : 0;
+}
+
+/**
+ * mlx5_ferry_give_back() - run a command that ends an object of the firmware
+ * @nic: the VF on whose behalf
+ * @name: of the command
+ * @in: the command
+ * @in_bytes: its length
+ * @out: its answer, zeroed
+ * @out_bytes: its length
+ *
+ * As mlx5_ferry_command(), but sleeps and tries again while mlx5_core has no
+ * memory for the command itself: that passes, whereas an object that is not
+ * ended is lost, and what it reaches with it.
+ *
+ * Return: 0 or negative errno.
+ */
+int mlx5_ferry_give_back(struct mlx5_ferry *nic, const char *name, void *in,
+			 int in_bytes, void *out, int out_bytes)
+{
+	int err;
+
+	for (unsigned int i = 0; i < GIVE_BACK_TRIES; i++) {
+		err = mlx5_cmd_do(nic->mdev, in, in_bytes, out, out_bytes);
+		if (err != -ENOMEM)
+			break;
+		msleep(GIVE_BACK_PAUSE_MS);
+	}
 	return err ? report(nic, name, err, out) : 0;
 }
 

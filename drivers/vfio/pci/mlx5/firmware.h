@@ -73,9 +73,14 @@ void mlx5_ferry_examine(struct mlx5_ferry *nic);
 void mlx5_ferry_forget(struct mlx5_ferry *nic);
 int mlx5_ferry_command(struct mlx5_ferry *nic, const char *name, void *in,
 		       int in_bytes, void *out, int out_bytes);
+int mlx5_ferry_give_back(struct mlx5_ferry *nic, const char *name, void *in,
+			 int in_bytes, void *out, int out_bytes);
 
 #define MLX5_FERRY_COMMAND(nic, name, ifc, in, out)		\
 	mlx5_ferry_command(nic, name, in, MLX5_ST_SZ_BYTES(ifc##_in), \
 			   out, MLX5_ST_SZ_BYTES(ifc##_out))
+#define MLX5_FERRY_GIVE_BACK(nic, name, ifc, in, out)		\
+	mlx5_ferry_give_back(nic, name, in, MLX5_ST_SZ_BYTES(ifc##_in), \
+			     out, MLX5_ST_SZ_BYTES(ifc##_out))
 
 #endif /* MLX5_FERRY_FIRMWARE_H */

@@ -91,7 +91,7 @@ void mlx5_ferry_memory_quiesce(struct vfio_ferry_device *device)
 	if (nic->has_pd) {
 		MLX5_SET(dealloc_pd_in, in, opcode, MLX5_CMD_OP_DEALLOC_PD);
 		MLX5_SET(dealloc_pd_in, in, pd, nic->pdn);
-		MLX5_FERRY_COMMAND(nic, "DEALLOC_PD", dealloc_pd, in, out);
+		MLX5_FERRY_GIVE_BACK(nic, "DEALLOC_PD", dealloc_pd, in, out);
 		nic->has_pd = false;
 	}
 	mutex_unlock(&nic->pd_lock);
@@ -195,7 +195,7 @@ static int destroy_key(struct mlx5_ferry *nic, struct mapping *mapping)
 
 	MLX5_SET(destroy_mkey_in, in, opcode, MLX5_CMD_OP_DESTROY_MKEY);
 	MLX5_SET(destroy_mkey_in, in, mkey_index, mapping->index);
-	return MLX5_FERRY_COMMAND(nic, "DESTROY_MKEY", destroy_mkey, in, out);
+	return MLX5_FERRY_GIVE_BACK(nic, "DESTROY_MKEY", destroy_mkey, in, out);
 }
 
 /**

@@ -70,20 +70,29 @@ static void set(const struct kernel_fault *f, const char *name, uint64_t value)
         tap_bail("cannot write %s", path);
 }
 
-static void module_code(const char *module, struct kernel_fault *f)
+/* The next symbol of a module's code, in no order. */
+static bool next_symbol(FILE *symbols, const char *module, char name[80], unsigned long long *at)
 {
-    char line[256], name[80], type;
-    FILE *symbols = fopen("/proc/kallsyms", "r");
-    unsigned long long at;
-    char in[64];
+    char line[256], in[64], type;
 
     snprintf(in, sizeof(in), "[%s]", module);
+    while (symbols && fgets(line, sizeof(line), symbols)) {
+        if (strstr(line, in) && sscanf(line, "%llx %c %79s", at, &type, name) == 3 &&
+            (type == 't' || type == 'T') && strncmp(name, "__pfx_", 6))
+            return true;
+    }
+    return false;
+}
+
+static void module_code(const char *module, struct kernel_fault *f)
+{
+    FILE *symbols = fopen("/proc/kallsyms", "r");
+    unsigned long long at;
+    char name[80];
+
     f->start = UINT64_MAX;
     f->end = 0;
-    while (symbols && fgets(line, sizeof(line), symbols)) {
-        if (!strstr(line, in) || sscanf(line, "%llx %c %79s", &at, &type, name) != 3 ||
-            (type != 't' && type != 'T') || !strncmp(name, "__pfx_", 6))
-            continue;
+    while (next_symbol(symbols, module, name, &at)) {
         f->start = at < f->start ? at : f->start;
         f->end = at + 0x100 > f->end ? at + 0x100 : f->end;
     }
@@ -91,6 +100,27 @@ static void module_code(const char *module, struct kernel_fault *f)
         fclose(symbols);
     if (f->start >= f->end)
         tap_bail("where is the code of %s?", module);
+}
+
+/* From a function's symbol to the next one. */
+static void function_code(const char *module, const char *function, struct kernel_fault *f)
+{
+    FILE *symbols = fopen("/proc/kallsyms", "r");
+    unsigned long long at;
+    char name[80];
+
+    module_code(module, f);
+    f->start = UINT64_MAX;
+    while (f->start == UINT64_MAX && next_symbol(symbols, module, name, &at))
+        if (!strcmp(name, function))
+            f->start = at;
+    if (f->start == UINT64_MAX)
+        tap_bail("where is the code of %s?", function);
+    rewind(symbols);
+    while (next_symbol(symbols, module, name, &at))
+        if (at > f->start && at < f->end)
+            f->end = at;
+    fclose(symbols);
 }
 
 static void prepare(const struct kernel_fault *f)
@@ -141,6 +171,36 @@ static void sweep_kernel(struct bench *b, const char *folder)
     sweep(b, SAVE_ABORTED, &i);
     sweep(b, LOAD, &i);
     set(&f, "probability", 0);
+}
+
+/* What the firmware holds for a session goes back to it, memory or none. */
+static void give_back(struct bench *b, const char *function)
+{
+    enum { TIMES = 3 };
+    struct kernel_fault f = { .folder = folders[0] };
+    struct injector i = { .how = &f };
+    struct vf *v = &b->vf[0];
+    struct stream s = { 0 };
+    bool whole;
+    int fd;
+
+    function_code("mlx5_ferry_vfio_pci", function, &f);
+    prepare(&f);
+    vf_open(v);
+    kernel_arm(b, v, &i, 1);
+    set(&f, "times", TIMES);
+    save_run(v, SAVE_STOPPED, &s, &whole, &fd);
+    ok(whole, "no memory in %s: the save ends well", function);
+    mig_set(&v->fn, VFIO_DEVICE_STATE_RUNNING, NULL);
+    close(fd);
+    vf_close(v);
+    ok(kernel_disarm(b, v, &i), "no memory in %s: it struck %u times", function, TIMES);
+    set(&f, "probability", 0);
+    ok_eq(model_objects(b, VHCA_ID_PF, OBJECT_PD), b->pds, "no memory in %s: no PD is left",
+          function);
+    ok_eq(model_objects(b, VHCA_ID_PF, OBJECT_MKEY), b->mkeys, "no memory in %s: no mkey is left",
+          function);
+    stream_free(&s);
 }
 
 /* A VF that cannot be bound, or not migrate, for want of memory: the next time it can. */
@@ -263,6 +323,8 @@ void test_allocations(struct bench *b)
     vf_close(&b->vf[0]);
     vf_close(&b->vf[1]);
     if (kernel) {
+        give_back(b, "mlx5_ferry_memory_unmap");
+        give_back(b, "mlx5_ferry_memory_quiesce");
         bind_kernel(b, folders[0]);
     } else {
         /* a leak scan, which the stock kernel does not have, would find this */
