@@ -114,17 +114,29 @@ static ssize_t access_section(struct ferry_region *region, char __user *user,
 
 /* The region's session */
 
+/* With a reference. NULL: there is none; -EBUSY: it is the other protocol's. */
+static struct ferry_session *own_session(struct ferry_region *region)
+{
+	struct ferry_session *session = ferry_session_current(region->vf);
+
+	if (session && session->face != FERRY_FACE_REGION) {
+		ferry_session_put(session);
+		return ERR_PTR(-EBUSY);
+	}
+	return session;
+}
+
 /* With a reference and the stream's mutex, both for unlock_session(). */
 static struct ferry_session *lock_session(struct ferry_region *region)
 {
-	struct ferry_session *session = ferry_session_current(region->vf);
+	struct ferry_session *session = own_session(region);
 	int err;
 
 	if (!session)
 		return ERR_PTR(-EINVAL);
-	err = session->face == FERRY_FACE_REGION ? 0 : -EBUSY;
-	if (!err)
-		err = ferry_stream_lock(&session->stream, false);
+	if (IS_ERR(session))
+		return session;
+	err = ferry_stream_lock(&session->stream, false);
 	if (!err)
 		return session;
 	ferry_session_put(session);
@@ -225,16 +237,15 @@ static u64 count_pending(struct ferry_session *session, u64 bytes, bool stopped)
 
 static int get_pending_bytes(struct ferry_region *region, u64 *value)
 {
-	struct ferry_session *session = ferry_session_current(region->vf);
+	struct ferry_session *session = own_session(region);
 	bool stopped;
 	u64 bytes;
-	int err;
+	int err = 0;
 
 	*value = 0;
-	if (!session)
-		return 0;
-	err = session->face == FERRY_FACE_REGION ? 0 : -EBUSY;
-	if (err || session->stream.writes)
+	if (IS_ERR_OR_NULL(session))
+		return PTR_ERR_OR_ZERO(session);
+	if (session->stream.writes)
 		goto out;
 	err = estimate_stream(session, &bytes, &stopped);
 	if (err)
