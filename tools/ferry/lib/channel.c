@@ -13,25 +13,41 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "channel.h"
 
 #define REST_MS		1000
 
+double clock_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1e3 + t.tv_nsec / 1e6;
+}
+
+/* A signal says nothing of the file: who then wrote to a full pipe would not hear of the stop. */
 int channel_wait(int fd, short events, int stop_fd, int timeout_ms)
 {
 	struct pollfd fds[] = {
 		{ .fd = fd, .events = events },
 		{ .fd = stop_fd, .events = POLLIN },
 	};
-	int n = poll(fds, 2, timeout_ms);
+	double end = clock_ms() + timeout_ms, left = timeout_ms;
+	int n;
 
-	if (n < 0 && errno != EINTR)
+	while ((n = poll(fds, 2, left)) < 0 && errno == EINTR) {
+		if (timeout_ms >= 0)
+			left = end - clock_ms();
+		if (timeout_ms >= 0 && left < 0)
+			left = 0;
+	}
+	if (n < 0)
 		return -errno;
 	if (n > 0 && fds[1].revents)
 		return -ECANCELED;
-	/* after a signal the caller tries, finds nothing and waits again */
 	return n ? 0 : -ETIMEDOUT;
 }
 

@@ -45,8 +45,10 @@ void channel_drain(struct ferry_channel *channel);
 /* Nothing goes through a socket any more: who waits for it in another thread ends at once. */
 void channel_break(struct ferry_channel *channel);
 
-/* Waits for events, the stop or the timeout; 0, -ECANCELED for the stop, or -ETIMEDOUT. */
+/* Waits for events, the stop or the timeout; 0, -ECANCELED for the stop, or -ETIMEDOUT. A timeout below 0 is none. */
 int channel_wait(int fd, short events, int stop_fd, int timeout_ms);
+/* Now, in milliseconds since whenever. */
+double clock_ms(void);
 
 /* ---- tls.c ---- */
 

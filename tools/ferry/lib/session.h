@@ -83,8 +83,6 @@ struct session {
 	int quit_fd;			/* of the pulse */
 };
 
-double clock_ms(void);
-
 /* Allocates it, fills in the report's heads; the channel is the caller's. */
 int session_begin(struct session *s, const char *side, struct ferry_device *const *devices, unsigned int count,
 		  struct ferry_channel *channel, bool live, const struct ferry_options *options,

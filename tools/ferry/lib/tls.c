@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "channel.h"
@@ -113,14 +112,6 @@ static short direction(struct tls *t)
 	return gnutls_record_get_direction(t->session) ? POLLOUT : POLLIN;
 }
 
-static long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static int refused(struct tls *t, struct ferry_channel *c, int n, struct ferry_error *error)
 {
 	gnutls_datum_t why = { 0 };
@@ -148,11 +139,11 @@ static int refused(struct tls *t, struct ferry_channel *c, int n, struct ferry_e
 
 static int handshake(struct tls *t, struct ferry_channel *c, int cancel_fd, struct ferry_error *error)
 {
-	long end = now_ms() + c->timeout_ms;
+	double end = clock_ms() + c->timeout_ms;
 	int n, err;
 
 	while ((n = gnutls_handshake(t->session))) {
-		long left = end - now_ms();
+		long left = end - clock_ms();
 
 		if (n != GNUTLS_E_AGAIN && n != GNUTLS_E_INTERRUPTED && gnutls_error_is_fatal(n)) {
 			gnutls_alert_send_appropriate(t->session, n);

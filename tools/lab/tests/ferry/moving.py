@@ -3,6 +3,7 @@
 middleman between two of them who understands packets and can cut the link at any of them."""
 
 import array
+import ctypes
 import json
 import os
 import select
@@ -155,6 +156,13 @@ class Ferry:
 
     def signal(self, number):
         self.process.send_signal(number)
+
+    def signal_thread(self, nth, number):
+        """Give a signal to one thread; returns how many there are."""
+        threads = sorted(int(name) for name in os.listdir(f"/proc/{self.process.pid}/task"))
+        if nth < len(threads):
+            ctypes.CDLL(None).tgkill(self.process.pid, threads[nth], number)
+        return len(threads)
 
     def wait(self):
         try:
