@@ -67,8 +67,7 @@ static void control_header(struct ferry_stream *stream)
 
 	if (record->size != size)
 		stream_wrong(stream, "has %" PRIu64 " bytes, must have %zu", record->size, size);
-	/* Those of the first record a target does not look at: the end's checksum has them. */
-	if (stream->summary.identified && record->number && record->flags != VFIO_FERRY_RECORD_OPTIONAL)
+	if (stream->summary.identified && record->flags != VFIO_FERRY_RECORD_OPTIONAL)
 		stream_wrong(stream, "has unknown flags: %#x", record->flags);
 }
 

@@ -102,7 +102,9 @@ static unsigned int header_faults(const struct view *view)
 		if (size > view->max_image)
 			faults |= FAULT_TOO_LONG;
 	} else if (size_of_known(tag)) {
-		if (size != size_of_known(tag) || (identified && flags != 1))
+		bool ferry = identified || tag == VFIO_FERRY_TAG_IDENTITY;
+
+		if (size != size_of_known(tag) || (ferry && flags != 1))
 			faults |= FAULT_INVALID;
 	} else if (!(flags & 1)) {
 		faults |= FAULT_UNKNOWN;

@@ -218,6 +218,11 @@ static void wrong_flags(void)
 	script_seal(&script, SEAL_ALL);
 	length = script_write(&script, stream, sizeof(stream));
 	save("record-flags", (struct plan) { 0 });
+	script.records[3].flags = VFIO_FERRY_RECORD_OPTIONAL;
+	script.records[0].flags = 0;
+	script_seal(&script, SEAL_ALL);
+	length = script_write(&script, stream, sizeof(stream));
+	save("identity-flags", (struct plan) { 0 });
 }
 
 static void wrong_order(void)

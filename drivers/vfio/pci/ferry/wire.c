@@ -291,7 +291,9 @@ static enum ferry_decoder_event begin_image(struct ferry_decoder *decoder,
 static enum ferry_decoder_event begin_control(struct ferry_decoder *decoder,
 					      u32 flags, u64 size)
 {
-	if (flags != VFIO_FERRY_RECORD_OPTIONAL && decoder->identified)
+	bool strict = decoder->identified || is_ferry_tag(decoder->tag);
+
+	if (strict && flags != VFIO_FERRY_RECORD_OPTIONAL)
 		return refuse_bad(decoder, "unknown flags of a record");
 	if (size != control_size(decoder->tag))
 		return refuse_bad(decoder, "record of wrong size");

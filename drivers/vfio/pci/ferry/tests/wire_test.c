@@ -252,6 +252,13 @@ static void headers_alone(struct kunit *test)
 		  FERRY_EVENT_REFUSED, -EINVAL },
 		{ sizeof(struct vfio_ferry_identity) - 1, 1,
 		  VFIO_FERRY_TAG_IDENTITY, FERRY_EVENT_REFUSED, -EINVAL },
+		/* what makes it one */
+		{ sizeof(struct vfio_ferry_identity), 1,
+		  VFIO_FERRY_TAG_IDENTITY, FERRY_EVENT_MORE },
+		{ sizeof(struct vfio_ferry_identity), 0,
+		  VFIO_FERRY_TAG_IDENTITY, FERRY_EVENT_REFUSED, -EINVAL },
+		{ sizeof(struct vfio_ferry_identity), 3,
+		  VFIO_FERRY_TAG_IDENTITY, FERRY_EVENT_REFUSED, -EINVAL },
 	};
 	struct ferry_decoder decoder;
 	u8 header[16];
