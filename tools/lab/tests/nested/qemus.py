@@ -22,6 +22,7 @@ class Kind:
     mapped: str = ""            # the section for data is mapped...
     trapped: str = ""           # ...unless this is an option of the device: all goes through read and write
     firmware: list = field(default_factory=list)
+    bandwidth: str = ""         # a parameter: what it takes for the link's, instead of what it measures
     machine: str = "q35"
     guest: str = f"{BUILT}/guest"
 
@@ -55,6 +56,7 @@ V2 = Kind(
     failed=["PRE_COPY", "PRE_COPY_P2P", "STOP_COPY", "RUNNING_P2P", "RUNNING"],
     source=["PRE_COPY", "PRE_COPY_P2P", "STOP_COPY", "STOP"],
     target=["RESUMING", "RUNNING_P2P", "RUNNING"],
-    stopped="STOP_COPY")
+    stopped="STOP_COPY",
+    bandwidth="avail-switchover-bandwidth")
 
 KINDS = {"region": REGION, "v2": V2}
