@@ -39,9 +39,10 @@ int channel_wait(int fd, short events, int stop_fd, int timeout_ms)
 	int n;
 
 	while ((n = poll(fds, 2, left)) < 0 && errno == EINTR) {
-		if (timeout_ms >= 0)
-			left = end - clock_ms();
-		if (timeout_ms >= 0 && left < 0)
+		if (timeout_ms < 0)
+			continue;
+		left = end - clock_ms();
+		if (left < 0)
 			left = 0;
 	}
 	if (n < 0)
