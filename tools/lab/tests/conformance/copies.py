@@ -21,13 +21,13 @@ def prepare(name):
     copy = f"{COPIES}/{name}"
     tracked = subprocess.run(["git", "ls-files", "drivers", "include", "tools", "Makefile"], check=True, text=True,
                              capture_output=True).stdout.splitlines()
-    for name in tracked:
-        target = f"{copy}/{name}"
+    for file in tracked:
+        target = f"{copy}/{file}"
         # By content, for an interrupted run has left an edit behind; only what differs, for kbuild looks at times.
-        if not os.path.exists(target) or not filecmp.cmp(name, target, shallow=False):
+        if not os.path.exists(target) or not filecmp.cmp(file, target, shallow=False):
             os.makedirs(os.path.dirname(target), exist_ok=True)
-            shutil.copyfile(name, target)
-            shutil.copymode(name, target)
+            shutil.copyfile(file, target)
+            shutil.copymode(file, target)
     shutil.rmtree(f"{copy}/build/tests", ignore_errors=True)
     shutil.copytree("build/tests/conformance", f"{copy}/build/tests/conformance")
     return copy
