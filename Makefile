@@ -27,7 +27,7 @@ help:
 	@echo '  make check    check the sources: shell, Python, C style'
 	@echo '  make conformance [DRIVER=ferry|in-tree|mtty|vfio-pci] [KERNEL=debug|stock]'
 	@echo '                run the conformance suite against a driver, whatever that does, and say how each test ended'
-	@echo '  make conformance-table  all that Documentation/conformance.rst shows, then that page (half an hour)'
+	@echo '  make conformance-table  all that Documentation/conformance.rst shows, then that page (50 minutes)'
 	@echo '  make mutate   break the driver on purpose, one small fault at a time: does the suite see each?'
 	@echo '  make lies     tell the suite lies about what the kernel said, one at a time: does each test see them?'
 	@echo '  make coverage which lines and branches of the driver the suite reaches'
