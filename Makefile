@@ -8,8 +8,8 @@ BUILD ?= $(CURDIR)/build/modules/$(notdir $(patsubst %/build,%,$(KDIR)))
 LAB    := tools/lab/lab
 PYTHON := /usr/bin/python3
 
-# In the order of the link: the engine, then the NIC families.
-MODULE_DIRS := drivers/vfio/pci/ferry drivers/vfio/pci/mlx5
+# The engine, and below it the NIC families.
+MODULE_DIRS := drivers/vfio/pci/ferry
 OPTIONS     := CONFIG_VFIO_FERRY=m CONFIG_MLX5_FERRY_VFIO_PCI=m
 # Kernels with KUnit get the driver's own tests, too.
 OPTIONS     += $(if $(shell grep -s '^CONFIG_KUNIT=' $(KDIR)/.config),CONFIG_VFIO_FERRY_KUNIT_TEST=m)

@@ -7,7 +7,7 @@
 #include <linux/pci.h>
 #include <linux/vfio_pci_core.h>
 
-#include "../ferry/compat.h"
+#include "../compat.h"
 #include "firmware.h"
 
 static struct mlx5_ferry *from_vdev(struct vfio_device *vdev)
