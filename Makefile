@@ -11,6 +11,15 @@ PYTHON := /usr/bin/python3
 # The engine, and below it the NIC families.
 MODULE_DIRS := drivers/vfio/pci/ferry
 OPTIONS     := CONFIG_VFIO_FERRY=m CONFIG_MLX5_FERRY_VFIO_PCI=m
+
+# Parts that can be left out, as drivers/vfio/pci/ferry/Kconfig has them. Nobody evaluates that here, so the compiler is
+# told what Kconfig would have.
+REGION := y
+FAULTS := n
+$(foreach part,REGION FAULTS,$(if $(filter-out y n,$($(part)))$(filter-out 1,$(words $($(part)))),$(error $(part) is y or n)))
+PARTS   := $(foreach part,REGION FAULTS,$(if $(filter y,$($(part))),CONFIG_VFIO_FERRY_$(part)))
+OPTIONS += $(PARTS:%=%=y)
+
 # Kernels with KUnit get the driver's own tests, too.
 OPTIONS     += $(if $(shell grep -s '^CONFIG_KUNIT=' $(KDIR)/.config),CONFIG_VFIO_FERRY_KUNIT_TEST=m)
 
@@ -32,7 +41,8 @@ help:
 	@echo '  make lies     tell the suite lies about what the kernel said, one at a time: does each test see them?'
 	@echo '  make coverage which lines and branches of the driver the suite reaches'
 	@echo '  make fuzz     look for streams that break the decoder, in user space, for SECONDS=60'
-	@echo '  make modules  build the driver for the running kernel (or KDIR=its headers), into BUILD=folder'
+	@echo '  make modules  build the driver for the running kernel (or KDIR=its headers), into BUILD=folder;'
+	@echo '                REGION=n leaves out the first migration protocol, FAULTS=y puts in failures for tests'
 	@echo '  make install  install the modules and the ferry tool, the latter under PREFIX=/usr/local; make uninstall removes them'
 	@echo '  make deb      build the Debian packages, RELEASE=bookworm|trixie, into build/deb/'
 	@echo '  make docs     Documentation/ as HTML, into build/docs/'
@@ -104,7 +114,7 @@ modules:
 	@cp -rsf $(CURDIR)/drivers $(CURDIR)/include $(BUILD)/tree/
 	@find $(BUILD)/tree -xtype l -delete
 	@printf '%s\n' $(foreach dir,$(MODULE_DIRS),'obj-m += $(dir)/') \
-		'subdir-ccflags-y := -I$(BUILD)/tree/include' > $(BUILD)/tree/Kbuild.new
+		'subdir-ccflags-y := -I$(BUILD)/tree/include $(PARTS:%=-D%=1)' > $(BUILD)/tree/Kbuild.new
 	@cmp -s $(BUILD)/tree/Kbuild.new $(BUILD)/tree/Kbuild || mv $(BUILD)/tree/Kbuild.new $(BUILD)/tree/Kbuild
 	@$(MAKE) -C $(KDIR) M=$(BUILD)/tree $(OPTIONS) $(if $(KCC),CC=$(KCC)) modules
 	@find $(BUILD)/tree -name '*.ko' -exec cp -u -t $(BUILD) {} +

@@ -27,6 +27,7 @@ def to_insert(drivers, kernel):
 
 
 def build_ferry(kernel):
+    """With what only tests use; the packages are built without it."""
     if not FERRY_SOURCE.exists():
         raise LabError("this checkout has no driver yet (drivers/vfio/pci/ferry); use --driver in-tree, vfio-pci or none")
     target = BUILD / "modules" / kernel.name
@@ -35,7 +36,7 @@ def build_ferry(kernel):
         log.parent.mkdir(parents=True, exist_ok=True)
         log.unlink(missing_ok=True)
         run_logged(["make", "-s", "-C", CHECKOUT, "modules", f"KDIR={kernel.kdir}", f"BUILD={target}", "KCC=gcc-12",
-                    f"-j{JOBS}"], log, f"building ferry for the {kernel.name} kernel")
+                    "FAULTS=y", f"-j{JOBS}"], log, f"building ferry for the {kernel.name} kernel")
         warnings = [line for line in tail(log, 1000).splitlines() if "warning:" in line]
         for line in warnings:
             say(line)
