@@ -12,6 +12,7 @@
 #include <linux/mlx5/driver.h>
 #include <linux/slab.h>
 
+#include "command.h"
 #include "firmware.h"
 #include "memory.h"
 
@@ -99,9 +100,11 @@ void mlx5_ferry_memory_quiesce(struct vfio_ferry_device *device)
 
 static void unmap_pieces(struct mlx5_ferry *nic, struct mapping *mapping)
 {
-	for (unsigned int i = 0; i < mapping->nr; i++)
+	for (unsigned int i = 0; i < mapping->nr; i++) {
 		dma_unmap_page(dma_device(nic), mapping->pieces[i].address,
 			       mapping->pieces[i].bytes, mapping->direction);
+		cond_resched();
+	}
 	mapping->nr = 0;
 }
 
@@ -121,6 +124,7 @@ static int map_pieces(struct mlx5_ferry *nic, struct mapping *mapping,
 		mapping->nr++;
 		mapping->pieces[mapping->nr - 1].address = address;
 		mapping->pieces[mapping->nr - 1].bytes = folio_size(folio);
+		cond_resched();
 	}
 	return 0;
 }
@@ -290,6 +294,7 @@ void mlx5_ferry_memory_for_cpu(struct mlx5_ferry *nic,
 					mapping->pieces[i].address, piece,
 					mapping->direction);
 		bytes -= piece;
+		cond_resched();
 	}
 }
 
@@ -311,5 +316,6 @@ void mlx5_ferry_memory_for_device(struct mlx5_ferry *nic,
 					   mapping->pieces[i].address, piece,
 					   mapping->direction);
 		bytes -= piece;
+		cond_resched();
 	}
 }
