@@ -8,8 +8,8 @@
 
 #include <json-c/json.h>
 
+#include "../base/program.h"
 #include "devlink.h"
-#include "program.h"
 
 /* The ports of many VFs are the longest of its answers. */
 #define ANSWER_MAX (256 << 10)

@@ -7,10 +7,10 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "../base/kernel_log.h"
+#include "../base/program.h"
+#include "../base/sysfs.h"
 #include "doctor.h"
-#include "kernel_log.h"
-#include "program.h"
-#include "sysfs.h"
 
 /* Where `make modules` puts them; %s is the kernel's release. */
 #define BUILT "build/modules/%s"

@@ -9,9 +9,9 @@
 
 #include <ferry/bind.h>
 
+#include "../base/sysfs.h"
 #include "in_use.h"
 #include "lock.h"
-#include "sysfs.h"
 
 static int read_pf(struct ferry_function *pf, const char *address, struct ferry_error *error)
 {

@@ -10,7 +10,7 @@
 #include <ferry/device.h>
 #include <ferry/host.h>
 
-#include "sysfs.h"
+#include "../base/sysfs.h"
 
 #define DEBUGFS		"/sys/kernel/debug"
 #define NO_MIGRATION	"no migration: "

@@ -15,8 +15,8 @@
 
 #include <ferry/migration.h>
 
-#include "images.h"
-#include "link.h"
+#include "../stream/images.h"
+#include "../transport/link.h"
 
 /* No answer of the other side is waited for longer, even if it is alive. */
 #define ANSWER_LIMIT_S	300

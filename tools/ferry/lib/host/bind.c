@@ -12,11 +12,11 @@
 
 #include <ferry/bind.h>
 
+#include "../base/kernel_log.h"
+#include "../base/program.h"
+#include "../base/sysfs.h"
 #include "in_use.h"
-#include "kernel_log.h"
 #include "lock.h"
-#include "program.h"
-#include "sysfs.h"
 #include "variant.h"
 
 #define CLEAR_OVERRIDE "\n"

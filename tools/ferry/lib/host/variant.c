@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "program.h"
-#include "sysfs.h"
+#include "../base/program.h"
+#include "../base/sysfs.h"
 #include "variant.h"
 
 #define ENGINE "vfio_ferry"

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "devlink.h"
+#include "../base/sysfs.h"
+#include "../host/devlink.h"
 #include "doctor.h"
-#include "sysfs.h"
 
 /* A VF's place on the bus, from its PF's: bus, slot and function are one number. */
 static bool would_be_vf(const struct ferry_function *pf, const char *address, unsigned int *number)

@@ -12,7 +12,7 @@
 
 #include <ferry/host.h>
 
-#include "sysfs.h"
+#include "../base/sysfs.h"
 
 FERRY_API int ferry_address(char address[FERRY_ADDRESS_MAX], const char *text, struct ferry_error *error)
 {

@@ -13,11 +13,11 @@
 
 #include <ferry/device.h>
 
+#include "../base/sysfs.h"
+#include "../device/uapi.h"
+#include "../host/devlink.h"
+#include "../host/in_use.h"
 #include "doctor.h"
-#include "devlink.h"
-#include "in_use.h"
-#include "sysfs.h"
-#include "uapi.h"
 
 #define KIB		1024ull
 #define MIB		(1024 * KIB)

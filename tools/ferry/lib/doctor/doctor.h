@@ -8,7 +8,7 @@
 
 #include <ferry/doctor.h>
 
-#include "variant.h"
+#include "../host/variant.h"
 
 struct examination {
 	struct ferry_diagnosis *diagnosis;
@@ -32,22 +32,22 @@ void ferry_mend(struct ferry_check *finding, const char *format, ...) __attribut
 /* A word of the kernel's command line begins with this. */
 bool ferry_booted_with(const char *word);
 
-/* doctor_host.c */
+/* host.c */
 void ferry_check_kernel(struct examination *e);
 void ferry_check_iommu(struct examination *e);
 void ferry_check_interface(struct examination *e);
 void ferry_check_debugfs(struct examination *e);
 
-/* doctor_driver.c */
+/* driver.c */
 void ferry_check_driver(struct examination *e);
 void ferry_check_binding(struct examination *e);
 
-/* doctor_function.c */
+/* function.c */
 bool ferry_check_function(struct examination *e, const char *address);
 void ferry_check_pf(struct examination *e);
 void ferry_check_group(struct examination *e);
 
-/* doctor_use.c */
+/* use.c */
 void ferry_check_access(struct examination *e);
 void ferry_check_use(struct examination *e);
 void ferry_check_migration(struct examination *e);

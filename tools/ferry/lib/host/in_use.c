@@ -11,8 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../base/sysfs.h"
 #include "in_use.h"
-#include "sysfs.h"
 
 /*
  * A group is opened by one at a time, and not while a device of it is open

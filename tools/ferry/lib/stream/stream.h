@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The analyser of a stream, inside: stream.c takes the stream apart, rules.c
- * says what is wrong with a record.
+ * The analyser of a stream, inside: stream.c takes the stream apart,
+ * record_rules.c says what is wrong with a record.
  */
 #ifndef LIB_STREAM_H
 #define LIB_STREAM_H
 
 #include <ferry/stream.h>
 
-#include "../../../drivers/vfio/pci/ferry/wire.h"
+#include "../../../../drivers/vfio/pci/ferry/wire.h"
 
-/* More can not be wrong with one record: see rules.c. */
+/* More can not be wrong with one record: see record_rules.c. */
 #define MAX_FINDINGS 12
 
 /**

@@ -8,7 +8,7 @@
 #include <isa-l/crc.h>
 
 #define FERRY_OWN_CRC32C
-#include "../../../drivers/vfio/pci/ferry/wire.c"
+#include "../../../../drivers/vfio/pci/ferry/wire.c"
 
 /* The library's lengths are ints, and it does not write to what it is given. */
 u32 ferry_crc32c(u32 crc, const void *data, size_t length)

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The analyser of a file, inside: saved.c takes it apart, saved_rules.c says what
- * is wrong with a packet.
+ * The analyser of a file, inside: saved.c takes it apart, packet_rules.c says
+ * what is wrong with a packet.
  */
 #ifndef LIB_SAVED_H
 #define LIB_SAVED_H
 
 #include <ferry/saved.h>
 
-/* More can not be wrong with one packet: see saved_rules.c. */
+/* More can not be wrong with one packet: see packet_rules.c. */
 #define MAX_PACKET_FINDINGS 12
 
 enum saved_kind {

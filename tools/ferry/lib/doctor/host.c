@@ -11,9 +11,9 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "../base/program.h"
+#include "../base/sysfs.h"
 #include "doctor.h"
-#include "program.h"
-#include "sysfs.h"
 
 /* Pre-copy came with it. */
 #define OLDEST_MAJOR 6

@@ -12,7 +12,7 @@
 
 #include <ferry/host.h>
 
-#include "sysfs.h"
+#include "../base/sysfs.h"
 
 #define SYSPATH "vfio-device-syspath:"
 

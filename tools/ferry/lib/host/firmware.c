@@ -19,9 +19,9 @@
 
 #include <ferry/host.h>
 
+#include "../base/kernel_log.h"
+#include "../base/sysfs.h"
 #include "devlink.h"
-#include "kernel_log.h"
-#include "sysfs.h"
 
 static void ask_interface(const char *name, char *text, size_t size)
 {

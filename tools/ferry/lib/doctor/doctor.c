@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../base/sysfs.h"
 #include "doctor.h"
-#include "sysfs.h"
 
 struct ferry_check *ferry_found(struct examination *e, const char *check, enum ferry_verdict verdict,
 				const char *format, ...)
