@@ -109,3 +109,15 @@ int ferry_sysfs_write(const char *text, const char *format, ...)
 	close(fd);
 	return err;
 }
+
+bool ferry_booted_with(const char *word)
+{
+	char text[4096], *rest;
+
+	if (!ferry_sysfs_line(text, sizeof(text), "/proc/cmdline"))
+		return false;
+	for (char *w = strtok_r(text, " ", &rest); w; w = strtok_r(NULL, " ", &rest))
+		if (!strncmp(w, word, strlen(word)))
+			return true;
+	return false;
+}

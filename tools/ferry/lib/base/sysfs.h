@@ -30,4 +30,7 @@ bool ferry_sysfs_exists(const char *format, ...) __attribute__((format(printf, 1
 /* 0 or a negative errno. */
 int ferry_sysfs_write(const char *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* A word of the kernel's command line begins with this. */
+bool ferry_booted_with(const char *word);
+
 #endif /* FERRY_LIB_SYSFS_H */

@@ -22,6 +22,8 @@ struct examination {
 	uint64_t bytes;			/* of its state, 0 if not known */
 };
 
+/* ---- findings.c ---- */
+
 /* A finding; the pointer is good for its advice and mend until the next one. */
 struct ferry_check *ferry_found(struct examination *e, const char *check, enum ferry_verdict verdict,
 				const char *format, ...) __attribute__((format(printf, 4, 5)));
@@ -29,25 +31,26 @@ void ferry_advise(struct ferry_check *finding, const char *format, ...) __attrib
 /* One command, or several, a line each; adds to what there is. */
 void ferry_mend(struct ferry_check *finding, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* A word of the kernel's command line begins with this. */
-bool ferry_booted_with(const char *word);
+/* ---- the checks: host.c ---- */
 
-/* host.c */
 void ferry_check_kernel(struct examination *e);
 void ferry_check_iommu(struct examination *e);
 void ferry_check_interface(struct examination *e);
 void ferry_check_debugfs(struct examination *e);
 
-/* driver.c */
+/* ---- driver.c ---- */
+
 void ferry_check_driver(struct examination *e);
 void ferry_check_binding(struct examination *e);
 
-/* function.c */
+/* ---- function.c ---- */
+
 bool ferry_check_function(struct examination *e, const char *address);
 void ferry_check_pf(struct examination *e);
 void ferry_check_group(struct examination *e);
 
-/* use.c */
+/* ---- use.c ---- */
+
 void ferry_check_access(struct examination *e);
 void ferry_check_use(struct examination *e);
 void ferry_check_migration(struct examination *e);
