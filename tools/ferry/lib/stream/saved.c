@@ -9,8 +9,6 @@
 #include <ctype.h>
 #include <endian.h>
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,50 +17,6 @@
 #include "saved.h"
 
 #define MAGIC_LENGTH 8
-
-const char *ferry_packet_name(uint32_t type)
-{
-	switch (type) {
-	case FERRY_PACKET_DEVICE:
-		return "device";
-	case FERRY_PACKET_CONFIG:
-		return "configuration";
-	case FERRY_PACKET_DATA:
-		return "data";
-	case FERRY_PACKET_PHASE_END:
-		return "phase end";
-	case FERRY_PACKET_ACCEPT:
-		return "accept";
-	case FERRY_PACKET_INITIAL_LOADED:
-		return "initial loaded";
-	case FERRY_PACKET_READY:
-		return "ready";
-	case FERRY_PACKET_GO:
-		return "go";
-	case FERRY_PACKET_STARTED:
-		return "started";
-	case FERRY_PACKET_FAILED:
-		return "failed";
-	case FERRY_PACKET_ALIVE:
-		return "alive";
-	default:
-		return "unknown";
-	}
-}
-
-const char *ferry_packet_phase_name(uint32_t phase)
-{
-	switch (phase) {
-	case FERRY_PACKET_PHASE_INITIAL:
-		return "initial";
-	case FERRY_PACKET_PHASE_DIRTY:
-		return "dirty";
-	case FERRY_PACKET_PHASE_STOP_COPY:
-		return "stop-copy";
-	default:
-		return "unknown";
-	}
-}
 
 struct ferry_saved *ferry_saved_new(const struct ferry_saved_events *events, void *context,
 				    uint64_t max_image)
@@ -96,22 +50,6 @@ static int no_memory(struct ferry_error *error)
 }
 
 /* Telling */
-
-void saved_wrong(struct ferry_saved *saved, const char *format, ...)
-{
-	struct ferry_finding *finding = &saved->found[saved->found_count];
-	va_list args;
-
-	/* The rules cannot find so much in one packet. */
-	if (saved->found_count == MAX_PACKET_FINDINGS)
-		abort();
-	saved->found_count++;
-	finding->record = saved->packet.number;
-	finding->offset = saved->packet.offset;
-	va_start(args, format);
-	vsnprintf(finding->text, sizeof(finding->text), format, args);
-	va_end(args);
-}
 
 static void tell_findings(struct ferry_saved *saved)
 {
@@ -147,13 +85,6 @@ static void pass_finding(void *context, const struct ferry_finding *finding)
 }
 
 /* Devices */
-
-struct saved_device *saved_device_of(struct ferry_saved *saved)
-{
-	uint32_t number = saved->packet.device;
-
-	return number < FERRY_SAVED_DEVICES ? &saved->devices[number] : NULL;
-}
 
 static int feed_device(struct saved_device *device, const void *data, size_t length,
 		       struct ferry_error *error)

@@ -83,10 +83,15 @@ struct ferry_saved {
 	struct ferry_saved_summary summary;
 };
 
+/* ---- packet.c ---- */
+
+/* Something is wrong with the current packet. */
 void saved_wrong(struct ferry_saved *saved, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The device of the current packet; NULL if its number is none. */
 struct saved_device *saved_device_of(struct ferry_saved *saved);
+
+/* ---- packet_rules.c ---- */
 
 /* Payload that a packet of the type must have, 0 if any. */
 size_t saved_rules_size(uint32_t type);

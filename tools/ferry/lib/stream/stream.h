@@ -61,9 +61,13 @@ struct ferry_stream {
 	struct ferry_stream_summary summary;
 };
 
+/* ---- record.c ---- */
+
 /* Something is wrong with the current record. */
 void stream_wrong(struct ferry_stream *stream, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* ---- record_rules.c ---- */
 
 /* Payload that a record with this meaning must have, 0 if any. */
 size_t rules_size(enum ferry_meaning meaning);
