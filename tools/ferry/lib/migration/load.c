@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/wait.h"
 #include "target.h"
 
 /* The caller's own end of a stream without packets: nothing tells how long it is but its end. */

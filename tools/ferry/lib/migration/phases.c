@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../base/wait.h"
 #include "source.h"
 
 /* Fewer bytes say how long firmware takes to begin, and nothing of the link. */

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "../base/wait.h"
 #include "source.h"
 
 static int save(struct session *s)

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/wait.h"
 #include "source.h"
 
 /* ---- what the target says ---- */

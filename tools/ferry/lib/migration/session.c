@@ -12,6 +12,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "../base/wait.h"
 #include "session.h"
 
 #define TICK_MS		200

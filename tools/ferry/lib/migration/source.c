@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../base/wait.h"
 #include "source.h"
 
 /* How long a driver may give nothing although it has something; mlx5's firmware commands end after a minute. */
@@ -124,7 +125,7 @@ static ssize_t read_piece(struct mover *m)
 		n = read(m->data_fd, m->packet->data, sizeof(m->packet->data));
 		if (n >= 0 || (errno != EAGAIN && errno != EINTR))
 			break;
-		channel_wait(m->data_fd, POLLIN, s->fail_fd, LOOK_AGAIN_MS);
+		fd_wait(m->data_fd, POLLIN, s->fail_fd, LOOK_AGAIN_MS);
 		if (clock_ms() - began > SILENT_DEVICE_MS)
 			return session_failf(s, ETIMEDOUT, "%s gave no data for %d s", ferry_device_name(m->device),
 					     SILENT_DEVICE_MS / 1000);
@@ -216,7 +217,7 @@ int source_enter_precopy(struct mover *m)
 
 static int wait_for_data(struct mover *m)
 {
-	int err = channel_wait(m->data_fd, POLLIN, m->session->fail_fd, LOOK_AGAIN_MS);
+	int err = fd_wait(m->data_fd, POLLIN, m->session->fail_fd, LOOK_AGAIN_MS);
 
 	return err == -ECANCELED ? err : 0;
 }

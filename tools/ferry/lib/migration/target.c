@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../base/wait.h"
 #include "target.h"
 
 #define SILENT_DEVICE_MS	120000
@@ -110,7 +111,7 @@ static int write_data(struct mover *m, const uint8_t *data, size_t size)
 		if (!n)
 			return session_failf(m->session, EIO, "%s takes no data", ferry_device_name(m->device));
 		if (errno == EAGAIN)
-			err = channel_wait(m->data_fd, POLLOUT, m->session->fail_fd, SILENT_DEVICE_MS);
+			err = fd_wait(m->data_fd, POLLOUT, m->session->fail_fd, SILENT_DEVICE_MS);
 		if (err == -ETIMEDOUT)
 			return session_failf(m->session, ETIMEDOUT, "%s took no data for %d s",
 					     ferry_device_name(m->device), SILENT_DEVICE_MS / 1000);

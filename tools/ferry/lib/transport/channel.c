@@ -13,44 +13,13 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "../base/wait.h"
 #include "channel.h"
+#include "tls.h"
 
 #define REST_MS		1000
-
-double clock_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1e3 + t.tv_nsec / 1e6;
-}
-
-/* A signal says nothing of the file: who then wrote to a full pipe would not hear of the stop. */
-int channel_wait(int fd, short events, int stop_fd, int timeout_ms)
-{
-	struct pollfd fds[] = {
-		{ .fd = fd, .events = events },
-		{ .fd = stop_fd, .events = POLLIN },
-	};
-	double end = clock_ms() + timeout_ms, left = timeout_ms;
-	int n;
-
-	while ((n = poll(fds, 2, left)) < 0 && errno == EINTR) {
-		if (timeout_ms < 0)
-			continue;
-		left = end - clock_ms();
-		if (left < 0)
-			left = 0;
-	}
-	if (n < 0)
-		return -errno;
-	if (n > 0 && fds[1].revents)
-		return -ECANCELED;
-	return n ? 0 : -ETIMEDOUT;
-}
 
 void channel_of_file(struct ferry_channel *channel, int fd)
 {
@@ -122,7 +91,7 @@ int channel_write(struct ferry_channel *c, const void *data, size_t size, int st
 	while (size) {
 		ssize_t n = 0;
 
-		err = c->kind == CHANNEL_PIPE ? channel_wait(c->fd, POLLOUT, stop_fd, -1) : 0;
+		err = c->kind == CHANNEL_PIPE ? fd_wait(c->fd, POLLOUT, stop_fd, -1) : 0;
 		if (!err)
 			n = write_once(c, p, size, &events, error);
 		if (n > 0) {
@@ -133,7 +102,7 @@ int channel_write(struct ferry_channel *c, const void *data, size_t size, int st
 		if (n < 0 && n != -EAGAIN)
 			return n;
 		if (!err && c->kind == CHANNEL_SOCKET)
-			err = channel_wait(c->fd, events, stop_fd, timeout);
+			err = fd_wait(c->fd, events, stop_fd, timeout);
 		if (err == -ECANCELED && c->kind == CHANNEL_SOCKET) {
 			stop_fd = -1;
 			timeout = REST_MS;
@@ -171,7 +140,7 @@ ssize_t channel_read_some(struct ferry_channel *c, void *data, size_t size, int 
 
 	for (;;) {
 		ssize_t n;
-		int err = c->kind == CHANNEL_SOCKET ? 0 : channel_wait(c->fd, POLLIN, stop_fd, -1);
+		int err = c->kind == CHANNEL_SOCKET ? 0 : fd_wait(c->fd, POLLIN, stop_fd, -1);
 
 		if (err)
 			return wait_failed(c, err, error);
@@ -179,7 +148,7 @@ ssize_t channel_read_some(struct ferry_channel *c, void *data, size_t size, int 
 		if (n != -EAGAIN)
 			return n;
 		if (c->kind == CHANNEL_SOCKET) {
-			err = channel_wait(c->fd, events, stop_fd, timeout);
+			err = fd_wait(c->fd, events, stop_fd, timeout);
 			if (err)
 				return wait_failed(c, err, error);
 		}
@@ -243,7 +212,7 @@ void channel_drain(struct ferry_channel *c)
 
 	if (c->kind != CHANNEL_SOCKET || shutdown(c->fd, SHUT_WR))
 		return;
-	while (!channel_wait(c->fd, POLLIN, -1, c->timeout_ms) && read(c->fd, dropped, sizeof(dropped)) > 0)
+	while (!fd_wait(c->fd, POLLIN, -1, c->timeout_ms) && read(c->fd, dropped, sizeof(dropped)) > 0)
 		;
 }
 

@@ -45,21 +45,4 @@ void channel_drain(struct ferry_channel *channel);
 /* Nothing goes through a socket any more: who waits for it in another thread ends at once. */
 void channel_break(struct ferry_channel *channel);
 
-/* Waits for events, the stop or the timeout; 0, -ECANCELED for the stop, or -ETIMEDOUT. A timeout below 0 is none. */
-int channel_wait(int fd, short events, int stop_fd, int timeout_ms);
-/* Now, in milliseconds since whenever. */
-double clock_ms(void);
-
-/* ---- tls.c ---- */
-
-/* Are its files fit for use? */
-int tls_check(const struct ferry_endpoint *endpoint, struct ferry_error *error);
-/* Client or server; the handshake ends after the channel's timeout. */
-int tls_start(struct ferry_channel *channel, const struct ferry_endpoint *endpoint, bool server,
-	      const char *host, struct ferry_error *error);
-/* Like write() and read(): bytes or -errno, -EAGAIN after setting the events to wait for. */
-ssize_t tls_write(struct tls *tls, const void *data, size_t size, short *events, struct ferry_error *error);
-ssize_t tls_read(struct tls *tls, void *data, size_t size, short *events, struct ferry_error *error);
-void tls_end(struct tls *tls);
-
 #endif /* FERRY_LIB_CHANNEL_H */

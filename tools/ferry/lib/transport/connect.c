@@ -14,7 +14,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "../base/wait.h"
 #include "channel.h"
+#include "tls.h"
 
 #define UNIX	"unix:"
 /* How IPv6 writes an IPv4 address. */
@@ -122,7 +124,7 @@ static int connect_one(const struct sockaddr *address, socklen_t size, unsigned 
 	if (connect(fd, address, size)) {
 		err = errno;
 		if (err == EINPROGRESS)
-			err = -channel_wait(fd, POLLOUT, cancel_fd, timeout_ms);
+			err = -fd_wait(fd, POLLOUT, cancel_fd, timeout_ms);
 		if (!err)
 			getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &length);
 	}
@@ -293,7 +295,7 @@ FERRY_API int ferry_accept(struct ferry_listener *l, struct ferry_channel **chan
 
 	*channel = NULL;
 	do {
-		err = channel_wait(l->fd, POLLIN, e->cancel_fd, wait_ms);
+		err = fd_wait(l->fd, POLLIN, e->cancel_fd, wait_ms);
 		if (err == -ECANCELED)
 			return ferry_fail(error, ECANCELED, "cancelled");
 		if (err)

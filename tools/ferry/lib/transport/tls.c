@@ -11,7 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../base/wait.h"
 #include "channel.h"
+#include "tls.h"
 
 /* What the other side has against us, it does not say. */
 #define REFUSAL_HINT	"(is our certificate signed by its CA, and for this name?)"
@@ -149,7 +151,7 @@ static int handshake(struct tls *t, struct ferry_channel *c, int cancel_fd, stru
 			gnutls_alert_send_appropriate(t->session, n);
 			return refused(t, c, n, error);
 		}
-		err = left > 0 ? channel_wait(c->fd, direction(t), cancel_fd, left) : -ETIMEDOUT;
+		err = left > 0 ? fd_wait(c->fd, direction(t), cancel_fd, left) : -ETIMEDOUT;
 		if (err == -ETIMEDOUT)
 			return ferry_fail(error, ETIMEDOUT, "TLS: %s does not answer", c->peer);
 		if (err)
