@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../base/wait.h"
@@ -16,29 +15,6 @@
 #define MEASURABLE	(256 << 10)
 /* So many rounds in which no device had anything: more of them change nothing. */
 #define IDLE_ROUNDS	25
-
-int source_wait(struct session *s, const bool *flag, unsigned int ms)
-{
-	struct timespec end;
-	int err = 0;
-
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += ms / 1000;
-	end.tv_nsec += ms % 1000 * 1000000L;
-	if (end.tv_nsec >= 1000000000L) {
-		end.tv_sec++;
-		end.tv_nsec -= 1000000000L;
-	}
-	pthread_mutex_lock(&s->lock);
-	while (!s->failed && !(flag && *flag) && !err)
-		err = -pthread_cond_clockwait(&s->change, &s->lock, CLOCK_MONOTONIC, &end);
-	if (flag && *flag)
-		err = 0;
-	else if (s->failed)
-		err = -ECANCELED;
-	pthread_mutex_unlock(&s->lock);
-	return err;
-}
 
 /* ---- pre-copy ---- */
 

@@ -147,7 +147,7 @@ static int introduce(struct session *s)
 
 static int answer(struct session *s, const bool *flag, const char *what)
 {
-	int err = source_wait(s, flag, ANSWER_LIMIT_S * 1000);
+	int err = session_wait(s, flag, ANSWER_LIMIT_S * 1000);
 
 	if (err == -ETIMEDOUT)
 		return session_failf(s, ETIMEDOUT, "the target has not %s within %d s", what, ANSWER_LIMIT_S);
@@ -221,7 +221,7 @@ static void commit(struct session *s)
 	if (!err)
 		err = answer(s, &s->started, "started");
 	else
-		source_wait(s, &s->started, 500);
+		session_wait(s, &s->started, 500);
 	for (unsigned int i = 0; i < s->count; i++)
 		s->movers[i].report->figures.start_ms = clock_ms() - began;
 	s->report->window_ms = clock_ms() - s->stop_began_ms;

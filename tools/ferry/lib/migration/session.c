@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One migration: threads, failures, figures. See session.h.
+ * One migration: threads, failures, waiting. See session.h.
  */
-#include <endian.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -10,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../base/wait.h"
@@ -81,6 +81,31 @@ bool session_commit(struct session *s)
 void session_phase(struct session *s, enum ferry_phase phase)
 {
 	s->phase = phase;
+}
+
+/* ---- waiting for the others ---- */
+
+int session_wait(struct session *s, const bool *flag, unsigned int ms)
+{
+	struct timespec end;
+	int err = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += ms / 1000;
+	end.tv_nsec += ms % 1000 * 1000000L;
+	if (end.tv_nsec >= 1000000000L) {
+		end.tv_sec++;
+		end.tv_nsec -= 1000000000L;
+	}
+	pthread_mutex_lock(&s->lock);
+	while (!s->failed && !(flag && *flag) && !err)
+		err = -pthread_cond_clockwait(&s->change, &s->lock, CLOCK_MONOTONIC, &end);
+	if (flag && *flag)
+		err = 0;
+	else if (s->failed)
+		err = -ECANCELED;
+	pthread_mutex_unlock(&s->lock);
+	return err;
 }
 
 /* ---- the pulse ---- */
@@ -336,146 +361,4 @@ void session_run(struct session *s)
 	if (s->count > 1)
 		session_each(s, run_p2p);
 	session_each(s, run);
-}
-
-/* ---- figures ---- */
-
-void mover_count(struct mover *m, const uint8_t *data, size_t size)
-{
-	images_count(&m->images, data, size);
-	m->phase_bytes += size;
-	m->total += size;
-	m->session->bytes += size;
-}
-
-void mover_phase_done(struct mover *m, double ms)
-{
-	struct ferry_figures *f = &m->report->figures;
-	int64_t count = images_so_far(&m->images);
-	int64_t images = count < 0 ? -1 : count - m->images_before;
-
-	m->images_before = count;
-	switch (m->phase) {
-	case FERRY_PACKET_PHASE_INITIAL:
-		f->initial_bytes += m->phase_bytes;
-		f->initial_images = images < 0 ? -1 : f->initial_images + images;
-		f->initial_ms += ms;
-		break;
-	case FERRY_PACKET_PHASE_DIRTY:
-		f->dirty_bytes += m->phase_bytes;
-		f->dirty_images = images < 0 ? -1 : f->dirty_images + images;
-		f->dirty_ms += ms;
-		break;
-	case FERRY_PACKET_PHASE_STOP_COPY:
-		f->stop_bytes += m->phase_bytes;
-		f->stop_images = images < 0 ? -1 : f->stop_images + images;
-		break;
-	}
-	m->phase_bytes = 0;
-}
-
-static void add(int64_t *sum, int64_t more)
-{
-	*sum = *sum < 0 || more < 0 ? -1 : *sum + more;
-}
-
-static void longest(double *sum, double one)
-{
-	*sum = one > *sum ? one : *sum;
-}
-
-/* Bytes add up; time passes for all devices at once, so the slowest one's counts. */
-void session_total(struct session *s)
-{
-	struct ferry_figures *t = &s->report->total;
-
-	*t = (struct ferry_figures){ 0 };
-	for (unsigned int i = 0; i < s->count; i++) {
-		const struct ferry_figures *f = &s->report->device[i].figures;
-
-		t->initial_bytes += f->initial_bytes;
-		t->dirty_bytes += f->dirty_bytes;
-		t->stop_bytes += f->stop_bytes;
-		t->config_bytes += f->config_bytes;
-		add(&t->initial_images, f->initial_images);
-		add(&t->dirty_images, f->dirty_images);
-		add(&t->stop_images, f->stop_images);
-		longest(&t->setup_ms, f->setup_ms);
-		longest(&t->initial_ms, f->initial_ms);
-		longest(&t->dirty_ms, f->dirty_ms);
-		longest(&t->suspend_ms, f->suspend_ms);
-		longest(&t->save_ms, f->save_ms);
-		longest(&t->transfer_ms, f->transfer_ms);
-		longest(&t->load_ms, f->load_ms);
-		longest(&t->start_ms, f->start_ms);
-	}
-}
-
-FERRY_API const char *ferry_phase_name(enum ferry_phase phase)
-{
-	static const char *const names[FERRY_PHASES] = {
-		[FERRY_PHASE_SETUP] = "setup",
-		[FERRY_PHASE_INITIAL] = "initial data",
-		[FERRY_PHASE_DIRTY] = "changes",
-		[FERRY_PHASE_STOP_COPY] = "stop-copy",
-		[FERRY_PHASE_LOAD] = "load",
-		[FERRY_PHASE_START] = "start",
-		[FERRY_PHASE_DONE] = "done",
-	};
-
-	return phase < FERRY_PHASES ? names[phase] : "unknown";
-}
-
-FERRY_API const char *ferry_outcome_name(enum ferry_outcome outcome)
-{
-	static const char *const names[] = {
-		[FERRY_STAYED] = "stayed",
-		[FERRY_MOVED] = "moved",
-		[FERRY_SAVED] = "saved",
-		[FERRY_LOADED] = "loaded",
-		[FERRY_STUCK] = "stuck",
-		[FERRY_UNKNOWN] = "unknown",
-	};
-
-	return outcome < sizeof(names) / sizeof(*names) ? names[outcome] : "unknown";
-}
-
-/* ---- identities ---- */
-
-void identity_to_wire(const struct ferry_identity *i, struct ferry_packet_device *w)
-{
-	*w = (struct ferry_packet_device){
-		.vendor = htole16(i->vendor),
-		.device = htole16(i->device),
-		.subsystem_vendor = htole16(i->subsystem_vendor),
-		.subsystem_device = htole16(i->subsystem_device),
-		.revision = htole32(i->revision),
-		.features = htole32(i->features),
-	};
-	snprintf(w->name, sizeof(w->name), "%s", i->name);
-	snprintf(w->driver, sizeof(w->driver), "%s", i->driver);
-}
-
-/* A name of another host goes to a terminal. */
-static void copy_name(char *to, size_t size, const char *from, size_t length)
-{
-	size_t i;
-
-	for (i = 0; i < length && i < size - 1 && from[i]; i++)
-		to[i] = from[i] > ' ' && from[i] < 127 ? from[i] : '?';
-	to[i] = '\0';
-}
-
-void identity_from_wire(const struct ferry_packet_device *w, struct ferry_identity *i)
-{
-	*i = (struct ferry_identity){
-		.vendor = le16toh(w->vendor),
-		.device = le16toh(w->device),
-		.subsystem_vendor = le16toh(w->subsystem_vendor),
-		.subsystem_device = le16toh(w->subsystem_device),
-		.revision = le32toh(w->revision),
-		.features = le32toh(w->features),
-	};
-	copy_name(i->name, sizeof(i->name), w->name, sizeof(w->name));
-	copy_name(i->driver, sizeof(i->driver), w->driver, sizeof(w->driver));
 }

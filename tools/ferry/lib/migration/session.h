@@ -99,6 +99,8 @@ bool session_failed(struct session *s);
 void session_phase(struct session *s, enum ferry_phase phase);
 /* The point of no return; false: it has failed before, and nothing may be started. */
 bool session_commit(struct session *s);
+/* Until the flag of the session is set, the session failed, or so long: 0, -ECANCELED, -ETIMEDOUT. */
+int session_wait(struct session *s, const bool *flag, unsigned int ms);
 
 /* Runs it for each device, at the same time; the first failure. */
 int session_each(struct session *s, int (*run)(struct mover *mover));
@@ -110,20 +112,29 @@ int session_each(struct session *s, int (*run)(struct mover *mover));
 })
 #define TRY_ERROR (&error_)
 
-/* Counts bytes of the driver's stream, and their images. */
-void mover_count(struct mover *m, const uint8_t *data, size_t size);
-/* The phase is over: puts its figures into the report. */
-void mover_phase_done(struct mover *m, double ms);
 /*
  * Sets running those whose @runs says so: all of them to RUNNING_P2P before the
  * first goes on to RUNNING, so that none reads another that is still stopped.
  * Failures are the movers' own, in @stuck, and not the session's: undoing goes on.
  */
 void session_run(struct session *s);
+
+/* ---- figures.c ---- */
+
+/* Counts bytes of the driver's stream, and their images. */
+void mover_count(struct mover *m, const uint8_t *data, size_t size);
+/* The phase is over: puts its figures into the report. */
+void mover_phase_done(struct mover *m, double ms);
+/* The report's total: all devices'. */
 void session_total(struct session *s);
+
+/* ---- identity.c ---- */
+
 /* Between what is on the wire and what the API shows; the text of the other side ends somewhere. */
 void identity_to_wire(const struct ferry_identity *identity, struct ferry_packet_device *wire);
 void identity_from_wire(const struct ferry_packet_device *wire, struct ferry_identity *identity);
+
+/* ---- config.c ---- */
 
 /* Restores what a user has written to configuration space; refuses another device's. */
 int config_restore(struct mover *m, const uint8_t *saved, size_t size);

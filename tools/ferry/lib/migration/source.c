@@ -27,7 +27,7 @@ static int send_failed(struct mover *m, const struct ferry_error *error)
 	struct session *s = m->session;
 
 	if (s->live && error->code != ECANCELED)
-		source_wait(s, NULL, 500);
+		session_wait(s, NULL, 500);
 	return session_fail(s, error);
 }
 

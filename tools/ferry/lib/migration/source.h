@@ -27,7 +27,4 @@ int source_stop(struct session *s);
 /* Sets everything back to what it was before; the report says what came of it. */
 void source_undo(struct session *s);
 
-/* Until the flag of the session is set, the session failed, or so long: 0, -ECANCELED, -ETIMEDOUT. */
-int source_wait(struct session *s, const bool *flag, unsigned int ms);
-
 #endif /* FERRY_LIB_SOURCE_H */
