@@ -186,7 +186,7 @@ void ferry_check_state(struct examination *e)
 	const char *why = *status->refusal ? status->refusal : status->failure;
 
 	if (*status->link && strcmp(status->link, "up") && strcmp(status->link, "withheld")) {
-		finding = ferry_found(e, "state", FERRY_NO, "its physical function %s does not serve it: the link is %s",
+		finding = ferry_found(e, "state", FERRY_NO, "its physical function %s does not serve it: it is %s",
 				      e->f.pf, status->link);
 		ferry_mend(finding, "devlink health recover pci/%s reporter fw_fatal", e->f.pf);
 		return;
@@ -231,7 +231,7 @@ void ferry_check_memory(struct examination *e)
 	uint64_t budget = ferry_sysfs_number(0, BUDGET), need = needed_budget(e);
 	struct ferry_check *finding;
 
-	/* Whether it is saved in parts only debugfs tells, as it does the link. */
+	/* Whether it is saved in parts only debugfs tells, as well as its availability. */
 	if (!is_ferrys(e) || !*e->status.link || !budget || !e->bytes || !e->status.migratable)
 		return;
 	if (budget >= need) {

@@ -14,6 +14,7 @@
 
 #define DEBUGFS		"/sys/kernel/debug"
 #define NO_MIGRATION	"no migration: "
+#define AVAILABILITY	"availability "
 
 static int state_of(const char *name)
 {
@@ -45,8 +46,8 @@ static void take_feature(struct ferry_status *status, const char *line)
 
 static void take_stat(struct ferry_status *status, const char *line)
 {
-	if (!strncmp(line, "link ", 5))
-		snprintf(status->link, sizeof(status->link), "%s", line + 5);
+	if (!strncmp(line, AVAILABILITY, strlen(AVAILABILITY)))
+		snprintf(status->link, sizeof(status->link), "%s", line + strlen(AVAILABILITY));
 	else if (!strncmp(line, "full_state_bytes ", 17))
 		status->bytes = strtoull(line + 17, NULL, 10);
 }
