@@ -51,6 +51,17 @@ void ferry_slot_unbar(struct ferry_slot *slot, enum ferry_bar bar)
 	wake_up_all(&slot->wait);
 }
 
+static int try(struct ferry_slot *slot)
+{
+	lockdep_assert_held(&slot->lock);
+	if (slot->bars)
+		return -ENOTCONN;
+	if (slot->taken)
+		return -EBUSY;
+	WRITE_ONCE(slot->taken, true);
+	return 0;
+}
+
 /**
  * ferry_slot_try() - take the slot if it is free
  * @slot: the slot
@@ -60,12 +71,7 @@ void ferry_slot_unbar(struct ferry_slot *slot, enum ferry_bar bar)
 int ferry_slot_try(struct ferry_slot *slot)
 {
 	guard(spinlock)(&slot->lock);
-	if (slot->bars)
-		return -ENOTCONN;
-	if (slot->taken)
-		return -EBUSY;
-	WRITE_ONCE(slot->taken, true);
-	return 0;
+	return try(slot);
 }
 
 /**
@@ -92,17 +98,40 @@ int ferry_slot_take(struct ferry_slot *slot)
 }
 
 /**
- * ferry_slot_give() - give the slot back
- * @slot: the slot, taken by the caller or handed to it
+ * ferry_slot_want() - take the slot if it is free, else be kicked when it is
+ * @slot: the slot; the caller is the worker
+ *
+ * The worker does not wait: an arc may have the slot to hand it over, and
+ * closed sessions want to be parted with.
+ *
+ * Return: 0, -EBUSY, or -ENOTCONN if it is barred.
  */
-void ferry_slot_give(struct ferry_slot *slot)
+int ferry_slot_want(struct ferry_slot *slot)
 {
-	spin_lock(&slot->lock);
+	int err;
+
+	guard(spinlock)(&slot->lock);
+	err = try(slot);
+	slot->wanted |= err == -EBUSY;
+	return err;
+}
+
+/**
+ * ferry_slot_give() - give the slot back
+ * @vf: the function, whose slot the caller took or was handed
+ */
+void ferry_slot_give(struct ferry_vf *vf)
+{
+	struct ferry_slot *slot = &vf->slot;
+
+	/* Once it is seen free, who drains it may let the device go. */
+	guard(spinlock)(&slot->lock);
 	WARN_ON_ONCE(!slot->taken);
 	WRITE_ONCE(slot->taken, false);
-	/* Once it is free, who drains it may let the device go. */
+	if (slot->wanted)
+		ferry_worker_kick(vf);
+	slot->wanted = false;
 	wake_up_all(&slot->wait);
-	spin_unlock(&slot->lock);
 }
 
 static bool is_free(struct ferry_slot *slot)

@@ -35,12 +35,14 @@ enum ferry_bar {
  * @lock: protects the others
  * @bars: BIT(FERRY_BAR_*)
  * @taken: somebody has it
+ * @wanted: the worker found it taken
  * @wait: woken when it is given back, and when a bar comes or goes
  */
 struct ferry_slot {
 	spinlock_t lock;	/* see above */
 	unsigned int bars;
 	bool taken;
+	bool wanted;
 	wait_queue_head_t wait;
 };
 
@@ -49,7 +51,8 @@ void ferry_slot_bar(struct ferry_slot *slot, enum ferry_bar bar);
 void ferry_slot_unbar(struct ferry_slot *slot, enum ferry_bar bar);
 int ferry_slot_try(struct ferry_slot *slot);
 int ferry_slot_take(struct ferry_slot *slot);
-void ferry_slot_give(struct ferry_slot *slot);
+int ferry_slot_want(struct ferry_slot *slot);
+void ferry_slot_give(struct ferry_vf *vf);
 void ferry_slot_drain(struct ferry_vf *vf);
 
 static inline bool ferry_slot_is_barred(struct ferry_slot *slot,

@@ -73,7 +73,7 @@ static int refresh_estimate(struct ferry_session *session)
 	    !ferry_command_query(vf, true, &estimate))
 		ferry_queue_expect(queue, &estimate,
 				   ferry_precopy_info_v2(&vf->device->core.vdev));
-	ferry_slot_give(&vf->slot);
+	ferry_slot_give(vf);
 	return 0;
 }
 
@@ -224,7 +224,7 @@ int ferry_estimate_stop(struct ferry_vf *vf, u64 *bytes)
 		/* A function that is being loaded has no state to measure. */
 		if (!is_loading(vf))
 			err = ferry_save_query_full(vf, &estimate);
-		ferry_slot_give(&vf->slot);
+		ferry_slot_give(vf);
 	}
 	if (err && !READ_ONCE(vf->full_bytes) && !is_loading(vf))
 		return err;

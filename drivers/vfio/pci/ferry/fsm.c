@@ -39,7 +39,7 @@ static int suspend(struct ferry_vf *vf, enum vfio_ferry_side side)
 	if (err)
 		return err;
 	err = ferry_command_suspend(vf, side);
-	ferry_slot_give(&vf->slot);
+	ferry_slot_give(vf);
 	return err;
 }
 
@@ -50,7 +50,7 @@ static int resume(struct ferry_vf *vf, enum vfio_ferry_side side)
 	if (err)
 		return err;
 	err = ferry_command_resume(vf, side);
-	ferry_slot_give(&vf->slot);
+	ferry_slot_give(vf);
 	return err;
 }
 

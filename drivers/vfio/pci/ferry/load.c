@@ -18,31 +18,24 @@ static int load(struct ferry_vf *vf, struct ferry_image *image)
 	return ferry_command_load(vf, image);
 }
 
-/*
- * Load the next image that was received. Returns 1 if there was one, 0 if
- * not, negative errno if the command slot is not to be had.
- */
-static int load_next(struct ferry_vf *vf, struct ferry_queue *queue)
+/* Load the next image that was received. Returns false if there is none. */
+static bool load_next(struct ferry_vf *vf, struct ferry_queue *queue)
 {
 	struct ferry_image *image = NULL;
 	int err;
 
-	err = ferry_slot_take(&vf->slot);
-	if (err)
-		return err;
 	if (!READ_ONCE(queue->error))
 		image = ferry_queue_take(queue, FERRY_IMAGE_READY,
 					 FERRY_IMAGE_HELD);
-	if (image) {
-		err = load(vf, image);
-		if (err)
-			ferry_queue_fail(queue, err);
-		/* Unanswered, the firmware may still read it. */
-		ferry_queue_move(queue, image, err == -ETIMEDOUT ?
-				 FERRY_IMAGE_LOST : FERRY_IMAGE_SPARE);
-	}
-	ferry_slot_give(&vf->slot);
-	return !!image;
+	if (!image)
+		return false;
+	err = load(vf, image);
+	if (err)
+		ferry_queue_fail(queue, err);
+	/* Unanswered, the firmware may still read it. */
+	ferry_queue_move(queue, image, err == -ETIMEDOUT ? FERRY_IMAGE_LOST :
+							   FERRY_IMAGE_SPARE);
+	return true;
 }
 
 /* A writer waits for memory, or no more is coming: one spare image will do. */
@@ -71,9 +64,14 @@ static void free_spares(struct ferry_vf *vf, struct ferry_queue *queue)
  */
 void ferry_load_work(struct ferry_session *session)
 {
-	while (load_next(session->vf, &session->queue) > 0)
-		cond_resched();
-	free_spares(session->vf, &session->queue);
+	struct ferry_vf *vf = session->vf;
+	bool more = true;
+
+	while (more && !ferry_slot_want(&vf->slot)) {
+		more = load_next(vf, &session->queue);
+		ferry_slot_give(vf);
+	}
+	free_spares(vf, &session->queue);
 }
 
 static int seal(struct ferry_vf *vf, struct ferry_queue *queue)
@@ -110,14 +108,20 @@ static int seal(struct ferry_vf *vf, struct ferry_queue *queue)
 int ferry_load_finish(struct ferry_vf *vf, struct ferry_session *session)
 {
 	struct ferry_queue *queue = &session->queue;
+	bool more;
 	int err;
 
 	lockdep_assert_held(&vf->state_mutex);
 	err = seal(vf, queue);
 	if (err)
 		return err;
-	while ((err = load_next(vf, queue)) > 0)
-		cond_resched();
+	do {
+		err = ferry_slot_take(&vf->slot);
+		if (err)
+			break;
+		more = load_next(vf, queue);
+		ferry_slot_give(vf);
+	} while (more);
 	if (err)
 		ferry_queue_set_phase(queue, FERRY_PHASE_RECEIVING);
 	return READ_ONCE(queue->error) ?: err;

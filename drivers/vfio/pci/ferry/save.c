@@ -205,7 +205,7 @@ int ferry_save_begin_precopy(struct ferry_vf *vf, struct ferry_session *session)
 		return err;
 	image = make_initial(vf, session);
 	if (IS_ERR(image)) {
-		ferry_slot_give(&vf->slot);
+		ferry_slot_give(vf);
 		return PTR_ERR(image);
 	}
 	assign(vf, image, FERRY_IMAGE_INITIAL, VFIO_FERRY_SAVE_TRACK);
@@ -256,7 +256,7 @@ void ferry_save_cancel_precopy(struct ferry_vf *vf,
 	err = ferry_slot_take(&vf->slot);
 	if (!err) {
 		err = stop_tracking(vf, session);
-		ferry_slot_give(&vf->slot);
+		ferry_slot_give(vf);
 	}
 	if (err)
 		dev_warn(&vf->device->core.pdev->dev,
@@ -327,7 +327,7 @@ int ferry_save_begin_final(struct ferry_vf *vf, struct ferry_session *session)
 	if (!err) {
 		err = begin_final(vf, session);
 		if (err)
-			ferry_slot_give(&vf->slot);
+			ferry_slot_give(vf);
 	}
 	if (!err)
 		return 0;
@@ -483,11 +483,11 @@ static struct ferry_image *next_image(struct ferry_vf *vf,
 				 FERRY_IMAGE_FIRMWARE);
 	if (image)
 		return image;
-	if (!wants_image(vf, queue) || ferry_slot_take(&vf->slot))
+	if (!wants_image(vf, queue) || ferry_slot_want(&vf->slot))
 		return NULL;
 	image = make_next(vf, session);
 	if (!image)
-		ferry_slot_give(&vf->slot);
+		ferry_slot_give(vf);
 	return image;
 }
 
@@ -507,7 +507,7 @@ static void save(struct ferry_vf *vf, struct ferry_image *image)
 	/* While the user reads it, and before an arc wants the reserve */
 	if (initial)
 		prepare_reserve(vf, session);
-	ferry_slot_give(&vf->slot);
+	ferry_slot_give(vf);
 }
 
 /* A spare image that is too many or much too large */
@@ -560,10 +560,10 @@ static void keep_house(struct ferry_vf *vf, struct ferry_session *session)
 	while ((image = take_excess(vf, queue)))
 		ferry_image_discard(vf, image);
 	if (reserve_bytes(vf) > queue->outlook.reserve &&
-	    !ferry_slot_take(&vf->slot)) {
+	    !ferry_slot_want(&vf->slot)) {
 		if (READ_ONCE(queue->phase) == FERRY_PHASE_PRECOPY)
 			prepare_reserve(vf, session);
-		ferry_slot_give(&vf->slot);
+		ferry_slot_give(vf);
 	}
 	look_again(vf, queue);
 }

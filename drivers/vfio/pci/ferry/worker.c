@@ -29,7 +29,7 @@ static void reap(struct ferry_vf *vf, struct ferry_session *session)
 		/* An arc's hand-over that came too late */
 		if (image->place == FERRY_IMAGE_PENDING) {
 			ferry_queue_move(queue, image, FERRY_IMAGE_SPARE);
-			ferry_slot_give(&vf->slot);
+			ferry_slot_give(vf);
 		}
 		ferry_image_discard(vf, image);
 	}
