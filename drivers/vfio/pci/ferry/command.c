@@ -15,13 +15,6 @@
 /* How often to say that the last command is still running */
 #define DRAIN_WARNING	(90 * HZ)
 
-void ferry_slot_init(struct ferry_slot *slot)
-{
-	spin_lock_init(&slot->lock);
-	init_waitqueue_head(&slot->wait);
-	slot->bars = BIT(FERRY_BAR_CLOSED);
-}
-
 /**
  * ferry_slot_bar() - let nobody take the slot any more
  * @slot: the slot

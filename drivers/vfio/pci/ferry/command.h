@@ -46,7 +46,6 @@ struct ferry_slot {
 	wait_queue_head_t wait;
 };
 
-void ferry_slot_init(struct ferry_slot *slot);
 void ferry_slot_bar(struct ferry_slot *slot, enum ferry_bar bar);
 void ferry_slot_unbar(struct ferry_slot *slot, enum ferry_bar bar);
 int ferry_slot_try(struct ferry_slot *slot);

@@ -2,8 +2,8 @@
 /*
  * The engine as a module, and the life of its functions.
  *
- * Each vfio_ferry_*() is called by the backend's callback of that name, which
- * says under which of the core's locks. All of them may sleep.
+ * Each vfio_ferry_*() is called by the backend's callback of that name, and may
+ * sleep. Those that end a migration are in fsm.c.
  */
 #include <linux/module.h>
 #include <linux/pci.h>
@@ -116,60 +116,6 @@ int vfio_ferry_open(struct vfio_ferry_device *device)
 	return err;
 }
 EXPORT_SYMBOL_GPL(vfio_ferry_open);
-
-/**
- * vfio_ferry_close() - the device will be closed
- * @device: the function, still enabled
- *
- * Upon return the firmware uses no memory of any session.
- */
-void vfio_ferry_close(struct vfio_ferry_device *device)
-{
-	ferry_fsm_close(device->vf);
-}
-EXPORT_SYMBOL_GPL(vfio_ferry_close);
-
-/**
- * vfio_ferry_reset_prepare() - the function will be reset
- * @device: the function
- */
-void vfio_ferry_reset_prepare(struct vfio_ferry_device *device)
-{
-	ferry_fsm_reset_prepare(device->vf);
-}
-EXPORT_SYMBOL_GPL(vfio_ferry_reset_prepare);
-
-/**
- * vfio_ferry_reset_done() - the function was reset
- * @device: the function
- */
-void vfio_ferry_reset_done(struct vfio_ferry_device *device)
-{
-	ferry_fsm_reset_done(device->vf);
-}
-EXPORT_SYMBOL_GPL(vfio_ferry_reset_done);
-
-/**
- * vfio_ferry_detach() - the physical function goes away
- * @device: the function
- *
- * Upon return the engine calls no operation until vfio_ferry_attach().
- */
-void vfio_ferry_detach(struct vfio_ferry_device *device)
-{
-	ferry_fsm_detach(device->vf);
-}
-EXPORT_SYMBOL_GPL(vfio_ferry_detach);
-
-/**
- * vfio_ferry_attach() - the physical function is there again
- * @device: the function
- */
-void vfio_ferry_attach(struct vfio_ferry_device *device)
-{
-	ferry_fsm_attach(device->vf);
-}
-EXPORT_SYMBOL_GPL(vfio_ferry_attach);
 
 static int __init ferry_module_init(void)
 {

@@ -8,6 +8,7 @@
  * Before they wait for that, close, reset and detach bar the command slot: an
  * arc that waits for the firmware then ends, but for the command that runs.
  */
+#include <linux/export.h>
 #include <linux/file.h>
 #include <linux/sched/signal.h>
 
@@ -350,14 +351,16 @@ void ferry_fsm_open(struct ferry_vf *vf)
 }
 
 /**
- * ferry_fsm_close() - the device is about to be closed
- * @vf: the function
+ * vfio_ferry_close() - the device will be closed
+ * @device: the function, still enabled
  *
  * Upon return no command runs and none will, and the firmware uses no memory
  * of any session.
  */
-void ferry_fsm_close(struct ferry_vf *vf)
+void vfio_ferry_close(struct vfio_ferry_device *device)
 {
+	struct ferry_vf *vf = device->vf;
+
 	ferry_slot_bar(&vf->slot, FERRY_BAR_CLOSED);
 	guard(mutex)(&vf->state_mutex);
 	ferry_session_close(vf);
@@ -365,41 +368,51 @@ void ferry_fsm_close(struct ferry_vf *vf)
 	/* The core resets the function when it closes and when it opens it. */
 	enter_state(vf, VFIO_DEVICE_STATE_RUNNING);
 }
+EXPORT_SYMBOL_GPL(vfio_ferry_close);
 
 /**
- * ferry_fsm_reset_prepare() - the function is about to be reset
- * @vf: the function
+ * vfio_ferry_reset_prepare() - the function will be reset
+ * @device: the function
  *
  * Called with the core's memory_lock held. Waits for the command that an arc
  * runs, not for what the worker does: the reset may be what ends that.
  */
-void ferry_fsm_reset_prepare(struct ferry_vf *vf)
+void vfio_ferry_reset_prepare(struct vfio_ferry_device *device)
 {
+	struct ferry_vf *vf = device->vf;
+
 	ferry_slot_bar(&vf->slot, FERRY_BAR_RESET);
 	guard(mutex)(&vf->state_mutex);
 	ferry_session_close(vf);
 }
+EXPORT_SYMBOL_GPL(vfio_ferry_reset_prepare);
 
 /**
- * ferry_fsm_reset_done() - the function was reset: it is fresh
- * @vf: the function
+ * vfio_ferry_reset_done() - the function was reset: it is fresh
+ * @device: the function
  */
-void ferry_fsm_reset_done(struct ferry_vf *vf)
+void vfio_ferry_reset_done(struct vfio_ferry_device *device)
 {
+	struct ferry_vf *vf = device->vf;
+
 	guard(mutex)(&vf->state_mutex);
 	enter_state(vf, VFIO_DEVICE_STATE_RUNNING);
 	ferry_slot_unbar(&vf->slot, FERRY_BAR_RESET);
 }
+EXPORT_SYMBOL_GPL(vfio_ferry_reset_done);
 
 /**
- * ferry_fsm_detach() - the physical function is about to go away
- * @vf: the function
+ * vfio_ferry_detach() - the physical function goes away
+ * @device: the function
  *
- * Upon return no command runs and none will. What the firmware knew about a
- * migration is lost with it, so a function that was in one is in ERROR.
+ * Upon return the engine calls no operation until vfio_ferry_attach(). What
+ * the firmware knew about a migration is lost, so a function that was in one
+ * is in ERROR.
  */
-void ferry_fsm_detach(struct ferry_vf *vf)
+void vfio_ferry_detach(struct vfio_ferry_device *device)
 {
+	struct ferry_vf *vf = device->vf;
+
 	ferry_slot_bar(&vf->slot, FERRY_BAR_DETACHED);
 	guard(mutex)(&vf->state_mutex);
 	ferry_session_close(vf);
@@ -407,12 +420,14 @@ void ferry_fsm_detach(struct ferry_vf *vf)
 	if (vf->state != VFIO_DEVICE_STATE_RUNNING)
 		enter_state(vf, VFIO_DEVICE_STATE_ERROR);
 }
+EXPORT_SYMBOL_GPL(vfio_ferry_detach);
 
 /**
- * ferry_fsm_attach() - the physical function is there again
- * @vf: the function
+ * vfio_ferry_attach() - the physical function is there again
+ * @device: the function
  */
-void ferry_fsm_attach(struct ferry_vf *vf)
+void vfio_ferry_attach(struct vfio_ferry_device *device)
 {
-	ferry_slot_unbar(&vf->slot, FERRY_BAR_DETACHED);
+	ferry_slot_unbar(&device->vf->slot, FERRY_BAR_DETACHED);
 }
+EXPORT_SYMBOL_GPL(vfio_ferry_attach);

@@ -39,7 +39,9 @@ int ferry_vf_new(struct vfio_ferry_device *device,
 	mutex_init(&vf->state_mutex);
 	vf->state = VFIO_DEVICE_STATE_RUNNING;
 	vf->stats.entered = ktime_get();
-	ferry_slot_init(&vf->slot);
+	spin_lock_init(&vf->slot.lock);
+	init_waitqueue_head(&vf->slot.wait);
+	vf->slot.bars = BIT(FERRY_BAR_CLOSED);
 	INIT_DELAYED_WORK(&vf->worker, worker);
 	spin_lock_init(&vf->lock);
 	INIT_LIST_HEAD(&vf->closed);

@@ -341,8 +341,8 @@ static bool is_passing(int err)
  * A stream without ferry's records does not say where it ends. If it could be
  * here, see the last load through: the user may not come back.
  */
-static ssize_t wait_at_possible_end(struct ferry_session *session, ssize_t done,
-		      bool nonblock)
+static ssize_t wait_at_possible_end(struct ferry_session *session,
+				    ssize_t done, bool nonblock)
 {
 	struct ferry_decoder *decoder = &session->stream.decoder;
 	int err;
