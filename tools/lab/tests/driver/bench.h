@@ -120,5 +120,6 @@ void test_interop(struct bench *b);
 void test_scenario(struct bench *b);
 void test_region(struct bench *b);
 void test_memory(struct bench *b);
+void test_backlog(struct bench *b);
 
 #endif

@@ -18,6 +18,7 @@ static const struct group groups[] = {
     { "interop", test_interop },
     { "region", test_region },
     { "memory", test_memory },
+    { "backlog", test_backlog },
     { "scenario", test_scenario },
     { "teardown", test_teardown },      /* loads the modules again: comes last */
     { }
