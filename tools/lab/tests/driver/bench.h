@@ -121,5 +121,6 @@ void test_scenario(struct bench *b);
 void test_region(struct bench *b);
 void test_memory(struct bench *b);
 void test_backlog(struct bench *b);
+void test_waits(struct bench *b);
 
 #endif

@@ -19,6 +19,7 @@ static const struct group groups[] = {
     { "region", test_region },
     { "memory", test_memory },
     { "backlog", test_backlog },
+    { "waits", test_waits },
     { "scenario", test_scenario },
     { "teardown", test_teardown },      /* loads the modules again: comes last */
     { }
