@@ -122,5 +122,6 @@ void test_region(struct bench *b);
 void test_memory(struct bench *b);
 void test_backlog(struct bench *b);
 void test_waits(struct bench *b);
+void test_log(struct bench *b);
 
 #endif

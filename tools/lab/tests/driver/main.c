@@ -20,6 +20,7 @@ static const struct group groups[] = {
     { "memory", test_memory },
     { "backlog", test_backlog },
     { "waits", test_waits },
+    { "log", test_log },
     { "scenario", test_scenario },
     { "teardown", test_teardown },      /* loads the modules again: comes last */
     { }

@@ -29,7 +29,7 @@ DRIVER = [
     Scenario("driver-never", driver("never"), driver="ferry", vfs=5, nic=SMALL),
     Scenario("driver-streams", driver("streams"), driver="ferry", vfs=4, nic=SMALL),
     Scenario("driver-readers", driver("readers"), kernels=("debug",), driver="ferry", nic=SMALL),
-    Scenario("driver-memory", driver("memory", "backlog", "waits"), kernels=BOTH, driver="ferry", nic=WHOLE,
+    Scenario("driver-memory", driver("memory", "backlog", "waits", "log"), kernels=BOTH, driver="ferry", nic=WHOLE,
              options=NO_SCAN),
     Scenario("driver-region", driver("region"), kernels=BOTH, driver="ferry", nic={"state-size": "2M"}),
     Scenario("driver-kunit", [f"{HERE}/driver/kunit.sh", "build/modules/debug/vfio_ferry_test.ko"], kernels=("debug",),
