@@ -236,8 +236,6 @@ static void bind_kernel(struct bench *b, const char *folder)
 
 /* ---- the budget ---- */
 
-#define BUDGET "/sys/module/vfio_ferry/parameters/max_inflight_bytes"
-
 /* A session that may take less memory than its migration needs. */
 static void test_budget(struct bench *b)
 {
@@ -251,7 +249,7 @@ static void test_budget(struct bench *b)
     s = vf_record(from, true, &sum);
     vf_fill(from, SEED);
     sum = wl_sum(from->wl);
-    if (sysfs_read(BUDGET, before, sizeof(before)) || sysfs_write(BUDGET, "262144"))
+    if (sysfs_read(FERRY_BUDGET, before, sizeof(before)) || sysfs_write(FERRY_BUDGET, "262144"))
         tap_bail("there is no max_inflight_bytes");
     err = save_run(from, SAVE_PRECOPY, &got, &whole, &fd);
     ok(err && !whole && source_survives(b, from, sum, false) &&
@@ -264,7 +262,7 @@ static void test_budget(struct bench *b)
        "a load that the budget does not hold is refused (%d): %s", err, reason);
     close(fd);
     vf_reset(to);
-    sysfs_write(BUDGET, before);
+    sysfs_write(FERRY_BUDGET, before);
     err = load_run(to, &s, &fd);
     ok(!err, "with the budget as it was it loads");
     close(fd);

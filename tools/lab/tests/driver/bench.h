@@ -67,6 +67,8 @@ bool vf_alive(struct vf *v);
 
 /* A whole stream of a filled VF, pre-copy included or not; resets it after. */
 struct stream vf_record(struct vf *v, bool precopy, uint64_t *sum);
+/* The same, with so many middle images. */
+struct stream vf_record_middles(struct vf *v, unsigned middles, uint64_t *sum);
 
 /* ---- the model, for all threads ---- */
 
@@ -75,6 +77,10 @@ void model_disarm(struct bench *b);
 uint64_t model_hits(struct bench *b);
 uint64_t model_objects(struct bench *b, unsigned vhca_id, unsigned kind);
 unsigned model_state(struct bench *b, unsigned vhca_id);
+/* Commands with that opcode since power-on, of all functions. */
+uint64_t model_commands(struct bench *b, unsigned opcode);
+/* Does the firmware work on a command for the driver? */
+bool model_is_busy(struct bench *b);
 
 /* ---- ferry's debugfs ---- */
 
@@ -87,8 +93,14 @@ int64_t ferry_number(struct vf *v, const char *file, const char *name);
 int ferry_fault(struct vf *v, const char *site, unsigned nth, int error);
 /* Why a stream or request was refused last. */
 const char *ferry_reason(struct vf *v, char *to, size_t size);
-/* A number in a data FD's fdinfo; -1: none. */
+/* The same, of any file and of a data FD's fdinfo. */
+int64_t file_number(const char *path, const char *name);
 int64_t fd_number(int fd, const char *name);
+/* Memory that a new session may take: a module parameter. */
+#define FERRY_BUDGET "/sys/module/vfio_ferry/parameters/max_inflight_bytes"
+
+/* Does a process or thread sleep in that system call? */
+bool task_waits_in(pid_t task, long call);
 
 /* References that keep a module from being unloaded; -1: it is not loaded. */
 int module_references(const char *name);
@@ -107,5 +119,9 @@ void test_readers(struct bench *b);
 void test_interop(struct bench *b);
 void test_scenario(struct bench *b);
 void test_region(struct bench *b);
+void test_memory(struct bench *b);
+void test_backlog(struct bench *b);
+void test_waits(struct bench *b);
+void test_log(struct bench *b);
 
 #endif

@@ -17,6 +17,10 @@ static const struct group groups[] = {
     { "readers", test_readers },
     { "interop", test_interop },
     { "region", test_region },
+    { "memory", test_memory },
+    { "backlog", test_backlog },
+    { "waits", test_waits },
+    { "log", test_log },
     { "scenario", test_scenario },
     { "teardown", test_teardown },      /* loads the modules again: comes last */
     { }

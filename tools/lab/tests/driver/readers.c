@@ -25,11 +25,6 @@ struct readers {
     struct stream whole;
 };
 
-static bool in_flight(struct readers *t)
-{
-    return model_objects(t->b, VHCA_ID_PF, OBJECT_COMMAND) > 0;
-}
-
 static int must_set(struct vf *v, int state)
 {
     int fd = -1, err = mig_set(&v->fn, state, &fd);
@@ -97,11 +92,11 @@ static void test_estimates(struct readers *t)
     model_arm(t->b, (struct fault){ .opcode = OP_SAVE_VHCA_STATE, .vhca_id = v->id, .times = 1,
                                     .action = FAULT_DELAY, .delay_us = LONG_US });
     fd = must_set(v, VFIO_DEVICE_STATE_PRE_COPY);
-    if (!wait_until(in_flight(t), FOREVER_MS))
+    if (!wait_until(model_is_busy(t->b), FOREVER_MS))
         tap_bail("PRE_COPY begins without a SAVE");
-    seen = !mig_precopy_info(fd, &info) && in_flight(t);
+    seen = !mig_precopy_info(fd, &info) && model_is_busy(t->b);
     ok(seen, "PRECOPY_INFO does not wait for the SAVE in flight");
-    seen = mig_data_size(&v->fn) > 0 && in_flight(t);
+    seen = mig_data_size(&v->fn) > 0 && model_is_busy(t->b);
     ok(seen, "MIG_DATA_SIZE does not wait for the SAVE in flight");
     n = mig_read(fd, &s, &ended);
     model_disarm(t->b);
