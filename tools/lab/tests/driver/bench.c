@@ -9,7 +9,14 @@
 
 #include "bench.h"
 
-enum { CHANGE_RATE = 100000 };
+enum { CHANGE_RATE = 100000, SECONDS = 10 };
+
+double bench_deadline(void)
+{
+    const char *seconds = getenv("DRIVER_SECONDS");
+
+    return now_ms() + (seconds ? atof(seconds) : SECONDS) * 1000;
+}
 
 /* ---- functions ---- */
 
@@ -132,6 +139,15 @@ bool vf_alive(struct vf *v)
     return wl_wait(v->wl, WL_MEM_COUNT, count, 3000);
 }
 
+int vf_set(struct vf *v, int state)
+{
+    int fd = -1, err = mig_set(&v->fn, state, &fd);
+
+    if (err)
+        tap_bail("VF %s does not go to %s: %s", v->bdf, mig_name(state), strerror(-err));
+    return fd;
+}
+
 static void must(int err, struct vf *v, const char *what)
 {
     if (err < 0)
@@ -203,6 +219,11 @@ uint64_t model_objects(struct bench *b, unsigned vhca_id, unsigned kind)
 unsigned model_state(struct bench *b, unsigned vhca_id)
 {
     return locked(ctl_vhca_state(b->control, vhca_id));
+}
+
+bool model_busy(struct bench *b)
+{
+    return model_objects(b, VHCA_ID_PF, OBJECT_COMMAND) > 0;
 }
 
 /* ---- ferry's files ---- */
@@ -284,6 +305,17 @@ int64_t fd_number(int fd, const char *name)
 
     snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
     return number_in(whole_file(path, text, sizeof(text)), name);
+}
+
+uint64_t ferry_budget(uint64_t bytes)
+{
+    const char *path = "/sys/module/vfio_ferry/parameters/max_inflight_bytes";
+    char before[32], after[32];
+
+    snprintf(after, sizeof(after), "%llu", (unsigned long long)bytes);
+    if (sysfs_read(path, before, sizeof(before)) || sysfs_write(path, after))
+        tap_bail("there is no max_inflight_bytes");
+    return strtoull(before, NULL, 0);
 }
 
 /* ---- modules ---- */

@@ -64,6 +64,8 @@ void vf_fill(struct vf *v, uint64_t seed);
 void vf_change(struct vf *v, unsigned pages);
 /* Does what the VF's user started go on? */
 bool vf_alive(struct vf *v);
+/* Goes to a state; ends the test if that fails. The data FD that comes with it, or -1. */
+int vf_set(struct vf *v, int state);
 
 /* A whole stream of a filled VF, pre-copy included or not; resets it after. */
 struct stream vf_record(struct vf *v, bool precopy, uint64_t *sum);
@@ -75,6 +77,8 @@ void model_disarm(struct bench *b);
 uint64_t model_hits(struct bench *b);
 uint64_t model_objects(struct bench *b, unsigned vhca_id, unsigned kind);
 unsigned model_state(struct bench *b, unsigned vhca_id);
+/* Is a command of the PF's under way? */
+bool model_busy(struct bench *b);
 
 /* ---- ferry's debugfs ---- */
 
@@ -89,6 +93,8 @@ int ferry_fault(struct vf *v, const char *site, unsigned nth, int error);
 const char *ferry_reason(struct vf *v, char *to, size_t size);
 /* A number in a data FD's fdinfo; -1: none. */
 int64_t fd_number(int fd, const char *name);
+/* Most bytes that images of a session that begins may take; what that was before. */
+uint64_t ferry_budget(uint64_t bytes);
 
 /* References that keep a module from being unloaded; -1: it is not loaded. */
 int module_references(const char *name);
@@ -96,6 +102,9 @@ int module_unload(const char *name);
 int module_load(const char *path);
 /* A file of the host that a word of $LAB_OUT/settings' LAB_INSMOD ends in; "" if none. */
 const char *module_path(const char *file, char *to, size_t size);
+
+/* When a test ends that goes on as long as the user wants: for $DRIVER_SECONDS, a few by default. */
+double bench_deadline(void);
 
 /* The groups of tests. */
 void test_streams(struct bench *b);
@@ -107,5 +116,6 @@ void test_readers(struct bench *b);
 void test_interop(struct bench *b);
 void test_scenario(struct bench *b);
 void test_region(struct bench *b);
+void test_pressure(struct bench *b);
 
 #endif

@@ -17,6 +17,7 @@ static const struct group groups[] = {
     { "readers", test_readers },
     { "interop", test_interop },
     { "region", test_region },
+    { "pressure", test_pressure },
     { "scenario", test_scenario },
     { "teardown", test_teardown },      /* loads the modules again: comes last */
     { }
