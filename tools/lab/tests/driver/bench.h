@@ -117,5 +117,6 @@ void test_interop(struct bench *b);
 void test_scenario(struct bench *b);
 void test_region(struct bench *b);
 void test_pressure(struct bench *b);
+void test_cancel(struct bench *b);
 
 #endif

@@ -18,6 +18,7 @@ static const struct group groups[] = {
     { "interop", test_interop },
     { "region", test_region },
     { "pressure", test_pressure },
+    { "cancel", test_cancel },
     { "scenario", test_scenario },
     { "teardown", test_teardown },      /* loads the modules again: comes last */
     { }
