@@ -116,6 +116,11 @@ void vf_reset(struct vf *v)
         tap_bail("VF %s cannot be reset: %s", v->bdf, strerror(-err));
 }
 
+uint64_t vf_percent(struct vf *v, unsigned percent)
+{
+    return wl_read(v->wl, WL_STATE_SIZE) * percent / 100 / PAGE * PAGE;
+}
+
 void vf_fill(struct vf *v, uint64_t seed)
 {
     if (!wl_fill(v->wl, 0, wl_read(v->wl, WL_STATE_SIZE), seed))

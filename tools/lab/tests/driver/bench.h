@@ -59,6 +59,8 @@ int vf_try_open(struct vf *v);
 void vf_close(struct vf *v);
 /* As after power-on, the state RUNNING; faults are disarmed by the caller. */
 void vf_reset(struct vf *v);
+/* So much of its device memory, in bytes of whole pages. */
+uint64_t vf_percent(struct vf *v, unsigned percent);
 /* Fills device memory; then so many pages are changed, which are those of a later round. */
 void vf_fill(struct vf *v, uint64_t seed);
 void vf_change(struct vf *v, unsigned pages);
@@ -118,5 +120,6 @@ void test_scenario(struct bench *b);
 void test_region(struct bench *b);
 void test_pressure(struct bench *b);
 void test_cancel(struct bench *b);
+void test_turns(struct bench *b);
 
 #endif

@@ -32,26 +32,21 @@ struct cancel {
     uint64_t changed;           /* bytes, of which the image that is lent has at least as many */
 };
 
-static uint64_t percent(struct vf *v, unsigned n)
-{
-    return wl_read(v->wl, WL_STATE_SIZE) * n / 100 / PAGE * PAGE;
-}
-
 /* Pre-copy, its first image there and not read, and all of what changed since is new. */
 static void begin(struct cancel *c)
 {
     struct vfio_precopy_info info;
 
     vf_reset(c->v);
-    wl_fill(c->v->wl, 0, percent(c->v, FIRST), SEED);
+    wl_fill(c->v->wl, 0, vf_percent(c->v, FIRST), SEED);
     c->fd = vf_set(c->v, VFIO_DEVICE_STATE_PRE_COPY);
     if (!wait_until(fd_number(c->fd, "ferry-ready") == 1 && !fd_number(c->fd, "ferry-busy"), PATIENCE_MS))
         tap_bail("no initial image comes");
-    wl_fill(c->v->wl, percent(c->v, FIRST), percent(c->v, CHANGED), SEED + 1);
+    wl_fill(c->v->wl, vf_percent(c->v, FIRST), vf_percent(c->v, CHANGED), SEED + 1);
     /* the driver learns that there is more of it; what changed fits in what it has set aside */
     if (mig_data_size(&c->v->fn) < 0 || mig_precopy_info(c->fd, &info))
         tap_bail("the sizes cannot be asked for");
-    c->changed = percent(c->v, CHANGED);
+    c->changed = vf_percent(c->v, CHANGED);
     if (info.dirty_bytes < c->changed)
         tap_bail("%llu bytes changed, not %llu", (unsigned long long)info.dirty_bytes,
                  (unsigned long long)c->changed);

@@ -19,6 +19,7 @@ static const struct group groups[] = {
     { "region", test_region },
     { "pressure", test_pressure },
     { "cancel", test_cancel },
+    { "turns", test_turns },
     { "scenario", test_scenario },
     { "teardown", test_teardown },      /* loads the modules again: comes last */
     { }

@@ -34,6 +34,7 @@ DRIVER = [
     Scenario("driver-pressure", driver("pressure"), kernels=BOTH, driver="ferry", nic=SMALL, smp=2),
     Scenario("driver-cancel", driver("cancel"), kernels=BOTH, driver="ferry", nic=WHOLE,
              options=["--trace", f"{LOGS}/{{name}}.jsonl"], after=[f"{HERE}/driver/keys.py", f"{LOGS}/{{name}}.jsonl"]),
+    Scenario("driver-turns", driver("turns"), kernels=BOTH, driver="ferry", nic=SMALL),
     Scenario("driver-kunit", [f"{HERE}/driver/kunit.sh", "build/modules/debug/vfio_ferry_test.ko"], kernels=("debug",),
              driver="ferry", vfs=0, options=["--no-leak-scan"]),
 
