@@ -121,5 +121,6 @@ void test_region(struct bench *b);
 void test_pressure(struct bench *b);
 void test_cancel(struct bench *b);
 void test_turns(struct bench *b);
+void test_undone(struct bench *b);
 
 #endif

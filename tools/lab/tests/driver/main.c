@@ -20,6 +20,7 @@ static const struct group groups[] = {
     { "pressure", test_pressure },
     { "cancel", test_cancel },
     { "turns", test_turns },
+    { "undone", test_undone },
     { "scenario", test_scenario },
     { "teardown", test_teardown },      /* loads the modules again: comes last */
     { }
