@@ -241,16 +241,15 @@ static void test_budget(struct bench *b)
 {
     struct vf *from = &b->vf[0], *to = &b->vf[1];
     struct stream s, got = { 0 };
-    char before[32], reason[128];
-    uint64_t sum;
+    uint64_t sum, before;
+    char reason[128];
     bool whole;
     int fd = -1, err;
 
     s = vf_record(from, true, &sum);
     vf_fill(from, SEED);
     sum = wl_sum(from->wl);
-    if (sysfs_read(FERRY_BUDGET, before, sizeof(before)) || sysfs_write(FERRY_BUDGET, "262144"))
-        tap_bail("there is no max_inflight_bytes");
+    before = ferry_budget(262144);
     err = save_run(from, SAVE_PRECOPY, &got, &whole, &fd);
     ok(err && !whole && source_survives(b, from, sum, false) &&
        strstr(ferry_reason(from, reason, sizeof(reason)), "max_inflight_bytes"),
@@ -262,7 +261,7 @@ static void test_budget(struct bench *b)
        "a load that the budget does not hold is refused (%d): %s", err, reason);
     close(fd);
     vf_reset(to);
-    sysfs_write(FERRY_BUDGET, before);
+    ferry_budget(before);
     err = load_run(to, &s, &fd);
     ok(!err, "with the budget as it was it loads");
     close(fd);

@@ -113,7 +113,7 @@ static void test_many(struct bench *b, struct vf *v, const struct stream *s, uin
     err = offer(fd, s, &at, s->len);
     ready = fd_number(fd, "ferry-ready");
     writable = says_writable(fd, 0);
-    busy = model_is_busy(b);
+    busy = model_busy(b);
     model_disarm(b);
     ok(busy, "(all that during the first LOAD)");
     ok_eq(-err, EAGAIN, "%u images, the first of which is loaded slowly: the writer has to wait", MIDDLES + 2);
@@ -207,23 +207,21 @@ static void test_little_memory(struct bench *b, struct vf *from, struct vf *to)
 {
     uint64_t sum, budget, left;
     struct stream s = record_two(from, &sum);
-    char before[32], text[32];
+    uint64_t before;
     bool writable, busy;
     size_t at = 0;
     int fd, err;
 
     budget = end_of_image(&s, 0) + (3 << 20);
-    snprintf(text, sizeof(text), "%llu", (unsigned long long)budget);
-    if (sysfs_read(FERRY_BUDGET, before, sizeof(before)) || sysfs_write(FERRY_BUDGET, text))
-        tap_bail("there is no max_inflight_bytes");
+    before = ferry_budget(budget);
     slow_loads(b, to, 1);
     fd = resume(to);
-    sysfs_write(FERRY_BUDGET, before);
+    ferry_budget(before);
     begin_load(b, fd, &s, &at);
     err = offer(fd, &s, &at, s.len);
     writable = says_writable(fd, 0);
     left = budget - fd_number(fd, "ferry-memory");
-    busy = model_is_busy(b);
+    busy = model_busy(b);
     model_disarm(b);
     ok(err == -EAGAIN && busy, "memory is short while an image is loaded: the writer has to wait (%d)", err);
     ok(!writable, "and poll() says so, with %llu bytes left", (unsigned long long)left);

@@ -9,7 +9,14 @@
 
 #include "bench.h"
 
-enum { CHANGE_RATE = 100000 };
+enum { CHANGE_RATE = 100000, SECONDS = 10 };
+
+double bench_deadline(void)
+{
+    const char *seconds = getenv("DRIVER_SECONDS");
+
+    return now_ms() + (seconds ? atof(seconds) : SECONDS) * 1000;
+}
 
 /* ---- functions ---- */
 
@@ -109,6 +116,11 @@ void vf_reset(struct vf *v)
         tap_bail("VF %s cannot be reset: %s", v->bdf, strerror(-err));
 }
 
+uint64_t vf_percent(struct vf *v, unsigned percent)
+{
+    return wl_read(v->wl, WL_STATE_SIZE) * percent / 100 / PAGE * PAGE;
+}
+
 void vf_fill(struct vf *v, uint64_t seed)
 {
     if (!wl_fill(v->wl, 0, wl_read(v->wl, WL_STATE_SIZE), seed))
@@ -130,6 +142,15 @@ bool vf_alive(struct vf *v)
 
     wl_change(v->wl, 0, wl_read(v->wl, WL_STATE_SIZE), CHANGE_RATE, count);
     return wl_wait(v->wl, WL_MEM_COUNT, count, 3000);
+}
+
+int vf_set(struct vf *v, int state)
+{
+    int fd = -1, err = mig_set(&v->fn, state, &fd);
+
+    if (err)
+        tap_bail("VF %s does not go to %s: %s", v->bdf, mig_name(state), strerror(-err));
+    return fd;
 }
 
 static void must(int err, struct vf *v, const char *what)
@@ -221,7 +242,7 @@ uint64_t model_commands(struct bench *b, unsigned opcode)
     return locked(ctl_opcode_count(b->control, opcode));
 }
 
-bool model_is_busy(struct bench *b)
+bool model_busy(struct bench *b)
 {
     return model_objects(b, VHCA_ID_PF, OBJECT_COMMAND) > 0;
 }
@@ -323,6 +344,17 @@ bool task_waits_in(pid_t task, long call)
     /* the call's number, or "running" */
     snprintf(path, sizeof(path), "/proc/%d/syscall", task);
     return sscanf(whole_file(path, text, sizeof(text)), "%ld 0x", &at) == 1 && at == call;
+}
+
+uint64_t ferry_budget(uint64_t bytes)
+{
+    const char *path = "/sys/module/vfio_ferry/parameters/max_inflight_bytes";
+    char before[32], after[32];
+
+    snprintf(after, sizeof(after), "%llu", (unsigned long long)bytes);
+    if (sysfs_read(path, before, sizeof(before)) || sysfs_write(path, after))
+        tap_bail("there is no max_inflight_bytes");
+    return strtoull(before, NULL, 0);
 }
 
 /* ---- modules ---- */

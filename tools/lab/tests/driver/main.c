@@ -21,6 +21,10 @@ static const struct group groups[] = {
     { "backlog", test_backlog },
     { "waits", test_waits },
     { "log", test_log },
+    { "pressure", test_pressure },
+    { "cancel", test_cancel },
+    { "turns", test_turns },
+    { "undone", test_undone },
     { "scenario", test_scenario },
     { "teardown", test_teardown },      /* loads the modules again: comes last */
     { }

@@ -89,16 +89,16 @@ static void visits(struct bench *b, struct vf *v, int fd, unsigned n, unsigned *
 static int precopy_that_grew(struct vf *v, bool short_budget, struct stream *s)
 {
     uint64_t half = wl_read(v->wl, WL_STATE_SIZE) / 2;
-    char before[32], text[32];
+    uint64_t before = 0;
     int fd;
 
     vf_reset(v);
     wl_fill(v->wl, 0, half, SEED);
-    snprintf(text, sizeof(text), "%llu", (long long)mig_data_size(&v->fn) * 21 / 10 + (256 << 10));
-    if (sysfs_read(FERRY_BUDGET, before, sizeof(before)) || sysfs_write(FERRY_BUDGET, short_budget ? text : before))
-        tap_bail("there is no max_inflight_bytes");
-    must(mig_set(&v->fn, VFIO_DEVICE_STATE_PRE_COPY, &fd), v, "PRE_COPY");
-    sysfs_write(FERRY_BUDGET, before);
+    if (short_budget)
+        before = ferry_budget(mig_data_size(&v->fn) * 21 / 10 + (256 << 10));
+    fd = vf_set(v, VFIO_DEVICE_STATE_PRE_COPY);
+    if (short_budget)
+        ferry_budget(before);
     must(mig_read_precopy(fd, s, 1000), v, "reading the initial image");
     wl_fill(v->wl, half, half, SEED);
     while (s->len < 2 * half) {

@@ -32,6 +32,12 @@ DRIVER = [
     Scenario("driver-memory", driver("memory", "backlog", "waits", "log"), kernels=BOTH, driver="ferry", nic=WHOLE,
              options=NO_SCAN),
     Scenario("driver-region", driver("region"), kernels=BOTH, driver="ferry", nic={"state-size": "2M"}),
+    # A writer that spins in the kernel leaves nothing of a single CPU to tell of it.
+    Scenario("driver-pressure", driver("pressure"), kernels=BOTH, driver="ferry", nic=SMALL, smp=2),
+    Scenario("driver-cancel", driver("cancel"), kernels=BOTH, driver="ferry", nic=WHOLE,
+             options=["--trace", f"{LOGS}/{{name}}.jsonl"], after=[f"{HERE}/driver/keys.py", f"{LOGS}/{{name}}.jsonl"]),
+    Scenario("driver-turns", driver("turns"), kernels=BOTH, driver="ferry", nic=SMALL),
+    Scenario("driver-undone", driver("undone"), driver="ferry", nic=WHOLE),
     Scenario("driver-kunit", [f"{HERE}/driver/kunit.sh", "build/modules/debug/vfio_ferry_test.ko"], kernels=("debug",),
              driver="ferry", vfs=0, options=["--no-leak-scan"]),
 

@@ -140,7 +140,7 @@ static void test_signal(struct bench *b, struct vf *v)
     wait_until(__atomic_load_n(&signals, __ATOMIC_ACQUIRE) == READERS, FOREVER_MS);
     stayed = wait_until((waits(&r[0]) || is_over(&r[0])) && (waits(&r[1]) || is_over(&r[1])), FOREVER_MS) &&
              !is_over(&r[0]) && !is_over(&r[1]);
-    busy = model_is_busy(b);
+    busy = model_busy(b);
     for (unsigned i = 0; i < READERS; i++)
         pthread_join(r[i].thread, NULL);
     model_disarm(b);
@@ -203,7 +203,7 @@ static void test_killed(struct bench *b, struct vf *v, const struct victim *vict
     asleep = wait_until(task_waits_in(pid, SYS_ioctl), AT_ONCE_MS);
     kill(pid, SIGKILL);
     dead = wait_until(waitpid(pid, NULL, WNOHANG) == pid, AT_ONCE_MS);
-    busy = model_is_busy(b);
+    busy = model_busy(b);
     if (!dead)
         waitpid(pid, NULL, 0);
     pthread_join(thread, NULL);
