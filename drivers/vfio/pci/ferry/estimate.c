@@ -23,19 +23,17 @@ static bool is_worth_asking(struct ferry_queue *queue)
 	       prospect == FERRY_PROSPECT_UNKNOWN;
 }
 
-/* Is the command slot taken for an image, which takes long? */
-static bool is_at_an_image(struct ferry_queue *queue)
+/* Is the command slot taken to save an image, which takes long? */
+static bool is_saving(struct ferry_queue *queue)
 {
 	guard(spinlock)(&queue->lock);
-	return ferry_queue_first(queue, FERRY_AT(HELD) |
-				 FERRY_AT(PENDING) |
-				 FERRY_AT(FIRMWARE));
+	return ferry_queue_first(queue, FERRY_AT(PENDING) | FERRY_AT(FIRMWARE));
 }
 
 /*
  * Take the command slot for a question. If it is taken for another one or by
- * an arc, wait for that: they are short. An image is not waited for: while it
- * is saved it says enough.
+ * an arc, wait for that: they are short. A save is not waited for: it says
+ * enough itself.
  */
 static int take_slot(struct ferry_session *session)
 {
@@ -46,10 +44,10 @@ static int take_slot(struct ferry_session *session)
 	while ((err = ferry_slot_try(slot)) == -EBUSY) {
 		err = wait_event_killable(slot->wait, !READ_ONCE(slot->taken) ||
 					  READ_ONCE(slot->bars) ||
-					  is_at_an_image(queue));
+					  is_saving(queue));
 		if (err)
 			return err;
-		if (is_at_an_image(queue))
+		if (is_saving(queue))
 			return -EBUSY;
 	}
 	return err;

@@ -46,7 +46,7 @@ struct ferry_image *ferry_image_new(struct ferry_session *session,
 {
 	struct ferry_image *image;
 
-	image = kzalloc_obj(*image, GFP_KERNEL_ACCOUNT);
+	image = kzalloc_obj(*image, GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL);
 	if (!image)
 		return NULL;
 	INIT_LIST_HEAD(&image->memory.folios);
@@ -110,6 +110,22 @@ static int add_folio(struct ferry_image *image, unsigned int *order,
 	return 0;
 }
 
+/* Give back all folios but the first few. Without @free they are lost. */
+static void drop_folios(struct ferry_image *image, unsigned int keep, bool free)
+{
+	struct vfio_ferry_image *memory = &image->memory;
+	struct folio *folio;
+
+	for (; memory->nr_folios > keep; memory->nr_folios--) {
+		folio = list_last_entry(&memory->folios, struct folio, lru);
+		list_del(&folio->lru);
+		memory->capacity -= folio_size(folio);
+		if (free)
+			folio_put(folio);
+		cond_resched();
+	}
+}
+
 /**
  * ferry_image_missing() - memory that an image would need
  * @image: the image
@@ -131,7 +147,8 @@ u64 ferry_image_missing(struct ferry_image *image, u64 bytes)
  * @effort: how hard to look for it
  *
  * A longer image keeps its old mapping; ferry_image_map() sees to that. On
- * failure the image keeps the room it has got.
+ * failure the image keeps the room it has got if that is NEEDED. What is only
+ * WELCOME must not take the last memory from those who need some.
  *
  * Return: 0, -ENOMEM, or -ENOBUFS if the session's budget does not hold it.
  */
@@ -140,6 +157,7 @@ int ferry_image_grow(struct ferry_image *image, u64 bytes,
 {
 	struct ferry_session *session = image->session;
 	struct vfio_ferry_image *memory = &image->memory;
+	unsigned int had = memory->nr_folios;
 	struct mem_cgroup *memcg;
 	unsigned int order;
 	u64 missing = ferry_image_missing(image, bytes);
@@ -161,6 +179,8 @@ int ferry_image_grow(struct ferry_image *image, u64 bytes,
 		cond_resched();
 	}
 	set_active_memcg(memcg);
+	if (err && effort == FERRY_EFFORT_WELCOME)
+		drop_folios(image, had, true);
 	if (err)
 		ferry_queue_uncharge(&session->queue,
 				     wanted - memory->capacity);
@@ -172,17 +192,11 @@ static void release_image(struct kref *ref)
 	struct ferry_image *image = container_of(ref, struct ferry_image, ref);
 	struct ferry_session *session = image->session;
 	struct vfio_ferry_image *memory = &image->memory;
-	struct folio *folio, *next;
 
 	WARN_ON_ONCE(memory->mapping && !image->leaked);
 	ferry_window_count(session->vf, &session->vf->stats.window.frees);
 	ferry_queue_uncharge(&session->queue, memory->capacity);
-	list_for_each_entry_safe(folio, next, &memory->folios, lru) {
-		list_del(&folio->lru);
-		if (!image->leaked)
-			folio_put(folio);
-		cond_resched();
-	}
+	drop_folios(image, 0, !image->leaked);
 	kfree(image);
 }
 

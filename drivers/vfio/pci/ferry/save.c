@@ -77,12 +77,6 @@ static void discard_spares(struct ferry_vf *vf, struct ferry_queue *queue)
 		ferry_image_discard(vf, image);
 }
 
-/* An image is being made, which takes long: some who wait for the slot leave. */
-static void tell_waiters(struct ferry_vf *vf)
-{
-	wake_up_all(&vf->slot.wait);
-}
-
 /* An image, HELD, with that much room, mapped: the best spare one or a new one. */
 static struct ferry_image *get_image(struct ferry_vf *vf,
 				     struct ferry_session *session, u64 bytes)
@@ -96,7 +90,6 @@ static struct ferry_image *get_image(struct ferry_vf *vf,
 		image = ferry_image_new(session, FERRY_IMAGE_HELD);
 	if (!image)
 		return ERR_PTR(-ENOMEM);
-	tell_waiters(vf);
 
 	err = ferry_image_grow(image, bytes, FERRY_EFFORT_NEEDED);
 	if (err == -ENOBUFS) {
@@ -111,37 +104,56 @@ static struct ferry_image *get_image(struct ferry_vf *vf,
 	return ERR_PTR(err);
 }
 
-/* From here on the image that was set aside for the final state is a spare. */
-static void release_reserve(struct ferry_queue *queue)
+static bool is_made(struct ferry_queue *queue)
 {
-	struct ferry_image *image;
-
-	image = ferry_queue_take(queue, FERRY_IMAGE_RESERVE, FERRY_IMAGE_HELD);
-	if (image)
-		ferry_queue_move(queue, image, FERRY_IMAGE_SPARE);
+	guard(spinlock)(&queue->lock);
+	return !ferry_queue_first(queue, FERRY_AT(HELD));
 }
 
 /*
- * Set an image aside for the final state, of the size that it may need, or
- * make that one larger. Tried once for each size: without enough the final
- * image allocates, which is slower, and counted.
+ * From here on the image that was set aside for the final state is a spare
+ * one. If the worker is still making it, that is waited for, killably. The
+ * caller has the command slot.
  */
-static void prepare_reserve(struct ferry_vf *vf, struct ferry_session *session)
+static int release_reserve(struct ferry_queue *queue)
+{
+	struct ferry_image *image;
+	int err;
+
+	err = wait_event_killable(queue->wait, is_made(queue));
+	if (err)
+		return err;
+	image = ferry_queue_take(queue, FERRY_IMAGE_RESERVE, FERRY_IMAGE_HELD);
+	if (image)
+		ferry_queue_move(queue, image, FERRY_IMAGE_SPARE);
+	return 0;
+}
+
+/*
+ * The image to be set aside for the final state, HELD, if there is none or it
+ * may turn out too small. Tried once for each size: without enough of it the
+ * final image allocates, which is slower, and counted.
+ */
+static struct ferry_image *begin_reserve(struct ferry_vf *vf,
+					 struct ferry_session *session)
 {
 	struct ferry_queue *queue = &session->queue;
 	u64 bytes = reserve_bytes(vf);
 	struct ferry_image *image;
 
 	if (bytes <= queue->outlook.reserve)
-		return;
+		return NULL;
 	queue->outlook.reserve = bytes;
 	image = ferry_queue_take(queue, FERRY_IMAGE_RESERVE, FERRY_IMAGE_HELD);
-	if (!image)
-		image = ferry_image_new(session, FERRY_IMAGE_HELD);
-	if (!image)
-		return;
-	tell_waiters(vf);
-	ferry_image_grow(image, bytes, FERRY_EFFORT_WELCOME);
+	return image ?: ferry_image_new(session, FERRY_IMAGE_HELD);
+}
+
+/* Give it its memory. Without the command slot: users go on asking meanwhile. */
+static void make_reserve(struct ferry_vf *vf, struct ferry_image *image)
+{
+	struct ferry_queue *queue = &image->session->queue;
+
+	ferry_image_grow(image, queue->outlook.reserve, FERRY_EFFORT_WELCOME);
 	if (!image->memory.capacity || ferry_image_map(vf, image))
 		ferry_image_discard(vf, image);
 	else
@@ -157,6 +169,7 @@ static void assign(struct ferry_vf *vf, struct ferry_image *image,
 	image->kind = kind;
 	image->save_flags = flags;
 	ferry_queue_assign(&image->session->queue, image, FERRY_IMAGE_PENDING);
+	wake_up_all(&vf->slot.wait);	/* who wants to ask: need not now */
 	ferry_worker_kick(vf);
 }
 
@@ -223,7 +236,9 @@ static int stop_tracking(struct ferry_vf *vf, struct ferry_session *session)
 	if (!queue->outlook.untracked)
 		ferry_command_query(vf, true, &estimate);
 	if (estimate.required) {
-		release_reserve(queue);
+		err = release_reserve(queue);
+		if (err)
+			return err;
 		image = get_image(vf, session, image_bytes(vf, &estimate));
 		if (IS_ERR(image))
 			return PTR_ERR(image);
@@ -277,8 +292,10 @@ static struct ferry_image *make_final(struct ferry_vf *vf,
 			ferry_save_query_full(vf, &estimate);
 	if (err)
 		return ERR_PTR(err);
+	err = release_reserve(queue);
+	if (err)
+		return ERR_PTR(err);
 	bytes = image_bytes(vf, &estimate);
-	release_reserve(queue);
 	image = get_image(vf, session, bytes);
 	if (image == ERR_PTR(-ENOBUFS))
 		ferry_vf_refuse(vf, "the final image needs max_inflight_bytes of %llu or more",
@@ -467,8 +484,10 @@ static struct ferry_image *make_next(struct ferry_vf *vf,
 		if (!image)
 			look_later(queue);
 	}
-	if (image)
+	if (image) {
 		ferry_queue_assign(queue, image, FERRY_IMAGE_FIRMWARE);
+		wake_up_all(&vf->slot.wait);	/* as in assign() */
+	}
 	return image;
 }
 
@@ -495,7 +514,7 @@ static struct ferry_image *next_image(struct ferry_vf *vf,
 static void save(struct ferry_vf *vf, struct ferry_image *image)
 {
 	struct ferry_session *session = image->session;
-	bool initial = image->kind == FERRY_IMAGE_INITIAL;
+	struct ferry_image *reserve = NULL;
 	u64 next_part;
 	int err;
 
@@ -504,10 +523,12 @@ static void save(struct ferry_vf *vf, struct ferry_image *image)
 		ferry_queue_save_failed(&session->queue, image, err);
 	else
 		ferry_queue_saved(&session->queue, image, next_part);
-	/* While the user reads it, and before an arc wants the reserve */
-	if (initial)
-		prepare_reserve(vf, session);
+	/* While the user reads it; an arc that comes now waits for that. */
+	if (image->kind == FERRY_IMAGE_INITIAL)
+		reserve = begin_reserve(vf, session);
 	ferry_slot_give(vf);
+	if (reserve)
+		make_reserve(vf, reserve);
 }
 
 /* A spare image that is too many or much too large */
@@ -559,12 +580,9 @@ static void keep_house(struct ferry_vf *vf, struct ferry_session *session)
 
 	while ((image = take_excess(vf, queue)))
 		ferry_image_discard(vf, image);
-	if (reserve_bytes(vf) > queue->outlook.reserve &&
-	    !ferry_slot_want(&vf->slot)) {
-		if (READ_ONCE(queue->phase) == FERRY_PHASE_PRECOPY)
-			prepare_reserve(vf, session);
-		ferry_slot_give(vf);
-	}
+	image = begin_reserve(vf, session);
+	if (image)
+		make_reserve(vf, image);
 	look_again(vf, queue);
 }
 

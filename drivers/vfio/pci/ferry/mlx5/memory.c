@@ -16,6 +16,9 @@
 #include "firmware.h"
 #include "memory.h"
 
+/* As for the image itself: rather fail than have somebody killed for it */
+#define GFP_IMAGE	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+
 /**
  * struct piece - a part of an image that is contiguous for the device
  * @address: for the device
@@ -163,7 +166,7 @@ static int create_key(struct mlx5_ferry *nic, struct mapping *mapping,
 
 	bytes = MLX5_ST_SZ_BYTES(create_mkey_in) +
 		sizeof(__be64) * round_up(pages, 2);
-	in = kvzalloc(bytes, GFP_KERNEL_ACCOUNT);
+	in = kvzalloc(bytes, GFP_IMAGE);
 	if (!in)
 		return -ENOMEM;
 	fill_translation(mapping, shift,
@@ -220,7 +223,7 @@ int mlx5_ferry_memory_map(struct vfio_ferry_device *device,
 	if (err)
 		return err;
 	mapping = kvzalloc(struct_size(mapping, pieces, image->nr_folios),
-			   GFP_KERNEL_ACCOUNT);
+			   GFP_IMAGE);
 	if (!mapping)
 		return -ENOMEM;
 	mapping->direction = image->direction;
