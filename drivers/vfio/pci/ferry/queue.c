@@ -330,15 +330,24 @@ int ferry_queue_add_received(struct ferry_queue *queue,
 	return err;
 }
 
+/*
+ * All may come back but what the writer itself fills and what is lost: also
+ * what an image had that is GONE and about to be freed.
+ */
 static int has_memory(struct ferry_queue *queue, u64 bytes)
 {
-	int err = writer_error(queue);
+	struct ferry_image *image;
+	u64 kept = 0;
+	int err;
 
+	err = writer_error(queue);
 	if (err || fits(queue, bytes))
 		return err;
-	/* What may come back: all but the one that the writer itself fills */
-	return ferry_queue_first(queue, ~(FERRY_AT(USER) | FERRY_AT(LOST))) ? -EAGAIN :
-								  -ENOBUFS;
+	list_for_each_entry(image, &queue->images, node)
+		if (image->place == FERRY_IMAGE_USER ||
+		    image->place == FERRY_IMAGE_LOST)
+			kept += image->memory.capacity;
+	return queue->charged > kept ? -EAGAIN : -ENOBUFS;
 }
 
 /**

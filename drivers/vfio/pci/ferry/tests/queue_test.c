@@ -316,9 +316,11 @@ static void a_writer_waits_for_memory(struct kunit *test)
 	struct fixture *f = fixture_of(test, FERRY_PHASE_RECEIVING);
 	struct ferry_queue *queue = &f->queue;
 	struct ferry_image *image = image_at(f, FERRY_IMAGE_FIRMWARE);
+	struct ferry_image *own = image_at(f, FERRY_IMAGE_USER);
 
-	image_at(f, FERRY_IMAGE_USER);
 	KUNIT_EXPECT_EQ(test, ferry_queue_has_memory(queue, BUDGET), 0);
+	own->memory.capacity = BUDGET / 2;
+	image->memory.capacity = BUDGET / 2 - SZ_4K;
 	ferry_queue_charge(queue, BUDGET - SZ_4K);
 	KUNIT_EXPECT_EQ(test, ferry_queue_has_memory(queue, SZ_4K), 0);
 	KUNIT_EXPECT_EQ(test, ferry_queue_has_memory(queue, SZ_8K), -EAGAIN);
@@ -326,8 +328,12 @@ static void a_writer_waits_for_memory(struct kunit *test)
 	ferry_queue_fail(queue, -EIO);
 	KUNIT_EXPECT_EQ(test, ferry_queue_has_memory(queue, SZ_8K), -EIO);
 	queue->error = 0;
-	/* A load that was not answered gives nothing back. */
+	/* On its way back, though in no place any more */
+	image->memory.capacity -= SZ_4K;
 	ferry_queue_move(queue, image, FERRY_IMAGE_LOST);
+	KUNIT_EXPECT_EQ(test, ferry_queue_has_memory(queue, SZ_8K), -EAGAIN);
+	image->memory.capacity += SZ_4K;
+	/* A load that was not answered gives nothing back. */
 	KUNIT_EXPECT_EQ(test, ferry_queue_has_memory(queue, SZ_8K), -ENOBUFS);
 	KUNIT_EXPECT_TRUE(test, ferry_queue_is_writable(queue));
 	ferry_queue_set_phase(queue, FERRY_PHASE_CLOSED);
