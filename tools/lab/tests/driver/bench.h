@@ -131,6 +131,7 @@ void test_waits(struct bench *b);
 void test_log(struct bench *b);
 void test_pressure(struct bench *b);
 void test_cancel(struct bench *b);
+void test_closing(struct bench *b);
 void test_turns(struct bench *b);
 void test_undone(struct bench *b);
 

@@ -23,6 +23,7 @@ static const struct group groups[] = {
     { "log", test_log },
     { "pressure", test_pressure },
     { "cancel", test_cancel },
+    { "closing", test_closing },
     { "turns", test_turns },
     { "undone", test_undone },
     { "scenario", test_scenario },
