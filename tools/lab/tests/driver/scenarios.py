@@ -36,8 +36,8 @@ DRIVER = [
     Scenario("driver-pressure", driver("pressure"), kernels=BOTH, driver="ferry", nic=SMALL, smp=2),
     Scenario("driver-cancel", driver("cancel"), kernels=BOTH, driver="ferry", nic=WHOLE,
              options=["--trace", f"{LOGS}/{{name}}.jsonl"], after=[f"{HERE}/driver/keys.py", f"{LOGS}/{{name}}.jsonl"]),
-    # here it is for KASAN to see something, and two CPUs make it likelier
-    Scenario("driver-closing", driver("closing"), kernels=("debug",), driver="ferry", nic=SMALL, smp=2, options=NO_SCAN),
+    # here it is for KASAN to see something
+    Scenario("driver-closing", driver("closing"), kernels=("debug",), driver="ferry", nic=SMALL, options=NO_SCAN),
     Scenario("driver-turns", driver("turns"), kernels=BOTH, driver="ferry", nic=SMALL),
     Scenario("driver-undone", driver("undone"), driver="ferry", nic=WHOLE),
     Scenario("driver-kunit", [f"{HERE}/driver/kunit.sh", "build/modules/debug/vfio_ferry_test.ko"], kernels=("debug",),
