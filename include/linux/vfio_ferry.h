@@ -65,19 +65,6 @@ struct vfio_ferry_estimate {
 	bool reinit;
 };
 
-/**
- * struct vfio_ferry_saved - outcome of a save
- * @error: 0 or negative errno. -ETIMEDOUT: the function may still write
- * @length: bytes of the image
- * @next_required: bytes of memory that the next part of the final image
- *	needs, 0 if there is none
- */
-struct vfio_ferry_saved {
-	int error;
-	u64 length;
-	u64 next_required;
-};
-
 /* What to save */
 #define VFIO_FERRY_SAVE_INCREMENTAL	BIT(0)	/* only what changed */
 #define VFIO_FERRY_SAVE_TRACK		BIT(1)	/* and remember changes from now */
@@ -86,7 +73,7 @@ struct vfio_ferry_saved {
  * struct vfio_ferry_ops - what a NIC backend does for the engine
  *
  * The engine has at most one of suspend, resume, query, save, load and
- * stop_tracking running per function, and calls them in process context.
+ * stop_tracking running per function. All operations but accept may sleep.
  * Each is bounded in time by the backend and reports its failures with
  * vfio_ferry_failed(). -ETIMEDOUT means that the effect is unknown; after any
  * other error the operation had none.
@@ -99,16 +86,16 @@ struct vfio_ferry_saved {
  * @suspend: stop one side of the function
  * @resume: let it run again
  * @query: fill the estimate for a full or incremental save
- * @save: start saving into a mapped image with room for the last estimate;
- *	the outcome comes by vfio_ferry_saved(), in any context, unless this
- *	returns an error. Flags are VFIO_FERRY_SAVE_*
+ * @save: save into a mapped image with room for the last estimate; set its
+ *	length, and the bytes of memory that the next part of the final image
+ *	needs, 0 if there is none. Flags are VFIO_FERRY_SAVE_*. After
+ *	-ETIMEDOUT the function may still write the image
  * @load: load a mapped image
  * @stop_tracking: end what a save with VFIO_FERRY_SAVE_TRACK began, on a
  *	running function; the image is mapped and has room for the last
  *	estimate, NULL if that was 0
  * @map: make the image's memory reachable for the firmware
  * @unmap: the opposite. An error means the firmware may still reach it
- * @cancel: return once no save is running and its outcome was reported
  * @quiesce: give back what the images shared, none of which is mapped. The
  *	last operation before the device is closed or its physical function
  *	goes away; others may follow after a new open or vfio_ferry_attach()
@@ -130,7 +117,8 @@ struct vfio_ferry_ops {
 	int (*query)(struct vfio_ferry_device *device, bool incremental,
 		     struct vfio_ferry_estimate *estimate);
 	int (*save)(struct vfio_ferry_device *device,
-		    struct vfio_ferry_image *image, unsigned int flags);
+		    struct vfio_ferry_image *image, unsigned int flags,
+		    u64 *next_part);
 	int (*load)(struct vfio_ferry_device *device,
 		    struct vfio_ferry_image *image);
 	int (*stop_tracking)(struct vfio_ferry_device *device,
@@ -139,7 +127,6 @@ struct vfio_ferry_ops {
 		   struct vfio_ferry_image *image);
 	int (*unmap)(struct vfio_ferry_device *device,
 		     struct vfio_ferry_image *image);
-	void (*cancel)(struct vfio_ferry_device *device);
 	void (*quiesce)(struct vfio_ferry_device *device);
 	void (*identify)(struct vfio_ferry_device *device,
 			 struct vfio_ferry_identity *identity);
@@ -192,10 +179,7 @@ void vfio_ferry_reset_done(struct vfio_ferry_device *device);
 void vfio_ferry_detach(struct vfio_ferry_device *device);
 void vfio_ferry_attach(struct vfio_ferry_device *device);
 
-/* Upcalls, in any context */
-void vfio_ferry_saved(struct vfio_ferry_device *device,
-		      struct vfio_ferry_image *image,
-		      const struct vfio_ferry_saved *saved);
+/* From the backend's operations */
 void vfio_ferry_failed(struct vfio_ferry_device *device,
 		       const struct vfio_ferry_failure *failure);
 

@@ -214,8 +214,8 @@ static void read_stats(struct debugfs_function *function, char *text)
 		for (unsigned int i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
 			if (!strcmp(key, numbers[i].key))
 				*numbers[i].number = strtoull(value, NULL, 10);
-		if (!strcmp(key, "link"))
-			copy(function->link, sizeof(function->link), value);
+		if (!strcmp(key, "availability"))
+			copy(function->availability, sizeof(function->availability), value);
 		else if (!strncmp(key, "ns_", 3))
 			read_state_time(function, key + 3, value);
 	}

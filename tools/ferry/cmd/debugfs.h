@@ -43,7 +43,7 @@ struct debugfs_session {
 /**
  * struct debugfs_function - a function at one moment
  * @state: name of its migration state
- * @link: to its NIC: up, down, resetting, withheld
+ * @availability: whether its physical function serves it: up, down, resetting, withheld
  * @migrates: it can be migrated
  * @withheld: why it cannot, if so
  * @in_session: @session is filled
@@ -60,7 +60,7 @@ struct debugfs_session {
  */
 struct debugfs_function {
 	char state[24];
-	char link[16];
+	char availability[16];
 	bool migrates;
 	char withheld[128];
 	bool in_session;

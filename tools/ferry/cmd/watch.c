@@ -323,7 +323,7 @@ static json_object *seen_object(const struct watched *function)
 		return NULL;
 	to = json_object_new_object();
 	TEXT(to, "state", seen->state);
-	TEXT(to, "link", seen->link);
+	TEXT(to, "link", seen->availability);
 	TRUTH(to, "migrates", seen->migrates);
 	TEXT(to, "withheld", seen->migrates ? NULL : seen->withheld);
 	json_object_object_add(to, "session", session_object(seen));

@@ -58,25 +58,22 @@ static int session_show(struct seq_file *to, void *unused)
 		seq_puts(to, "none\n");
 		return 0;
 	}
-	ferry_stream_show(session, to);
+	ferry_session_show(session, to);
 	ferry_session_put(session);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(session);
 
-static const char *link_name(enum ferry_link link)
+/* Whether the function can be migrated now */
+static const char *availability(struct ferry_vf *vf)
 {
-	switch (link) {
-	case FERRY_LINK_WITHHELD:
+	if (vf->withheld)
 		return "withheld";
-	case FERRY_LINK_UP:
-		return "up";
-	case FERRY_LINK_RESETTING:
-		return "resetting";
-	case FERRY_LINK_DOWN:
+	if (ferry_slot_is_barred(&vf->slot, FERRY_BAR_DETACHED))
 		return "down";
-	}
-	return "?";
+	if (ferry_slot_is_barred(&vf->slot, FERRY_BAR_RESET))
+		return "resetting";
+	return "up";
 }
 
 static int stats_show(struct seq_file *to, void *unused)
@@ -85,7 +82,7 @@ static int stats_show(struct seq_file *to, void *unused)
 	struct ferry_stats *stats = &vf->stats;
 	struct ferry_window *window = &stats->window;
 
-	seq_printf(to, "link %s\n", link_name(READ_ONCE(vf->link)));
+	seq_printf(to, "availability %s\n", availability(vf));
 	seq_printf(to, "bytes_read %lld\n", atomic64_read(&stats->bytes_read));
 	seq_printf(to, "bytes_written %lld\n",
 		   atomic64_read(&stats->bytes_written));
@@ -95,7 +92,7 @@ static int stats_show(struct seq_file *to, void *unused)
 		   atomic64_read(&stats->images_loaded));
 	seq_printf(to, "failures %lld\n", atomic64_read(&stats->failures));
 	seq_printf(to, "leaked_bytes %lld\n", atomic64_read(&stats->leaked));
-	seq_printf(to, "full_state_bytes %llu\n", READ_ONCE(vf->full));
+	seq_printf(to, "full_state_bytes %llu\n", READ_ONCE(vf->full_bytes));
 	seq_printf(to, "window_allocations %d\n",
 		   atomic_read(&window->allocations));
 	seq_printf(to, "window_maps %d\n", atomic_read(&window->maps));
@@ -113,12 +110,11 @@ static int failure_show(struct seq_file *to, void *unused)
 	struct ferry_vf *vf = to->private;
 	struct vfio_ferry_failure failure;
 	char refusal[sizeof(vf->refusal)];
-	unsigned long flags;
 
-	spin_lock_irqsave(&vf->failure_lock, flags);
+	spin_lock(&vf->failure_lock);
 	failure = vf->failure;
 	memcpy(refusal, vf->refusal, sizeof(refusal));
-	spin_unlock_irqrestore(&vf->failure_lock, flags);
+	spin_unlock(&vf->failure_lock);
 
 	if (failure.command)
 		seq_printf(to, "command %s error %d status %#x syndrome %#x\n",
@@ -129,6 +125,8 @@ static int failure_show(struct seq_file *to, void *unused)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(failure);
+
+#ifdef CONFIG_VFIO_FERRY_FAULTS
 
 static int fault_show(struct seq_file *to, void *unused)
 {
@@ -168,6 +166,19 @@ static const struct file_operations fault_fops = {
 	.release = single_release,
 };
 
+static void add_fault(struct ferry_vf *vf)
+{
+	debugfs_create_file("fault", 0600, vf->debugfs, vf, &fault_fops);
+}
+
+#else
+
+static void add_fault(struct ferry_vf *vf)
+{
+}
+
+#endif /* CONFIG_VFIO_FERRY_FAULTS */
+
 void ferry_debugfs_add(struct ferry_vf *vf)
 {
 	struct dentry *dir = debugfs_create_dir(vf->name, root);
@@ -178,7 +189,7 @@ void ferry_debugfs_add(struct ferry_vf *vf)
 	debugfs_create_file("session", 0444, dir, vf, &session_fops);
 	debugfs_create_file("stats", 0444, dir, vf, &stats_fops);
 	debugfs_create_file("failure", 0444, dir, vf, &failure_fops);
-	debugfs_create_file("fault", 0600, dir, vf, &fault_fops);
+	add_fault(vf);
 }
 
 void ferry_debugfs_remove(struct ferry_vf *vf)

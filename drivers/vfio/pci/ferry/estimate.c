@@ -15,45 +15,105 @@
 /* Can the firmware say something that the queue does not know? */
 static bool is_worth_asking(struct ferry_queue *queue)
 {
-	bool worth;
+	enum ferry_prospect prospect;
 
-	spin_lock_irq(&queue->lock);
-	worth = queue->phase == FERRY_PHASE_PRECOPY && !queue->active &&
-		!queue->untracked;
-	spin_unlock_irq(&queue->lock);
-	return worth;
+	guard(spinlock)(&queue->lock);
+	prospect = ferry_queue_prospect(queue);
+	return prospect == FERRY_PROSPECT_CHANGES ||
+	       prospect == FERRY_PROSPECT_UNKNOWN;
 }
 
-static bool is_my_turn(struct ferry_session *session, int *err)
+/* Is the command slot taken to save an image, which takes long? */
+static bool is_saving(struct ferry_queue *queue)
 {
-	if (is_worth_asking(&session->queue))
-		*err = ferry_session_try_lane(session);
-	else
-		*err = -ENODATA;
-	return *err != -EBUSY;
+	guard(spinlock)(&queue->lock);
+	return ferry_queue_first(queue, FERRY_AT(PENDING) | FERRY_AT(FIRMWARE));
 }
 
 /*
- * Ask the firmware what changed. If it is busy with a question or an arc, wait
- * for that: they are short. A save is not waited for, it says enough itself.
+ * Take the command slot for a question. If it is taken for another one or by
+ * an arc, wait for that: they are short. A save is not waited for: it says
+ * enough itself.
  */
-static void refresh_estimate(struct ferry_session *session)
+static int take_slot(struct ferry_session *session)
+{
+	struct ferry_slot *slot = &session->vf->slot;
+	struct ferry_queue *queue = &session->queue;
+	int err;
+
+	while ((err = ferry_slot_try(slot)) == -EBUSY) {
+		err = wait_event_killable(slot->wait, !READ_ONCE(slot->taken) ||
+					  READ_ONCE(slot->bars) ||
+					  is_saving(queue));
+		if (err)
+			return err;
+		if (is_saving(queue))
+			return -EBUSY;
+	}
+	return err;
+}
+
+/* Ask the firmware what changed, unless that takes long. */
+static int refresh_estimate(struct ferry_session *session)
 {
 	struct ferry_queue *queue = &session->queue;
 	struct vfio_ferry_estimate estimate;
 	struct ferry_vf *vf = session->vf;
-	int err = -EBUSY;
+	int err;
 
-	wait_event_timeout(vf->lane.wait, is_my_turn(session, &err),
-			   FERRY_LANE_TIMEOUT);
+	if (!is_worth_asking(queue))
+		return 0;
+	err = take_slot(session);
 	if (err)
-		return;
-	/* Who had the lane before may have changed the answer. */
+		return err == -ERESTARTSYS ? err : 0;
+	/* Who had the slot before may have changed the answer. */
 	if (is_worth_asking(queue) &&
 	    !ferry_command_query(vf, true, &estimate))
 		ferry_queue_expect(queue, &estimate,
 				   ferry_precopy_info_v2(&vf->device->core.vdev));
-	ferry_lane_leave(vf);
+	ferry_slot_give(vf);
+	return 0;
+}
+
+/* What comes beside what is unread: the image that is saved, then the rest */
+static u64 coming_bytes(struct ferry_queue *queue, bool *initial)
+{
+	struct ferry_outlook *outlook = &queue->outlook;
+	struct ferry_image *image;
+
+	image = ferry_queue_first(queue, FERRY_AT(PENDING) |
+				  FERRY_AT(FIRMWARE));
+	*initial = outlook->reinit ||
+		   (image && image->kind == FERRY_IMAGE_INITIAL);
+	if (image)
+		return image->coming + FERRY_WIRE_IMAGE_OVERHEAD;
+	if (ferry_queue_prospect(queue) == FERRY_PROSPECT_CHANGES)
+		return outlook->changed + FERRY_WIRE_IMAGE_OVERHEAD;
+	return 0;
+}
+
+static void fill_info(struct ferry_session *session,
+		      struct vfio_precopy_info *info)
+{
+	struct ferry_queue *queue = &session->queue;
+	struct ferry_outlook *outlook = &queue->outlook;
+	u64 coming, rest = 0;
+	bool initial;
+
+	coming = coming_bytes(queue, &initial);
+	if (ferry_queue_prospect(queue) == FERRY_PROSPECT_IMAGE)
+		rest = outlook->changed;
+	info->initial_bytes = queue->unread_initial + (initial ? coming : 0);
+	info->dirty_bytes = queue->unread_dirty +
+			    (initial ? 0 : coming + rest);
+	if (ferry_precopy_info_v2(&session->vf->device->core.vdev))
+		info->flags = outlook->reinit_untold ? FERRY_PRECOPY_REINIT : 0;
+	if (!outlook->reinit_untold)
+		return;
+	/* From here on it counts as the user's first look. */
+	info->initial_bytes += info->dirty_bytes;
+	info->dirty_bytes = 0;
+	outlook->reinit_untold = false;
 }
 
 /**
@@ -62,59 +122,37 @@ static void refresh_estimate(struct ferry_session *session)
  * @info: filled: both numbers, and the flags in their second form
  *
  * A snapshot: moves no data and waits for no save. If it finds the reader at
- * the end of the data and the function changed, the worker will save that.
+ * the end of the data and the function changed, the worker will save that. May
+ * sleep, killably.
  *
- * Return: 0, -EINVAL outside of pre-copy, -ENODEV if the session is over.
+ * Return: 0, -EINVAL outside of pre-copy, -ENODEV if the session is over,
+ * -ERESTARTSYS.
  */
 int ferry_estimate_precopy(struct ferry_session *session,
 			   struct vfio_precopy_info *info)
 {
 	struct ferry_queue *queue = &session->queue;
-	u64 initial, dirty, coming = 0;
 	bool kick;
-	int err = 0;
+	int err;
 
-	refresh_estimate(session);
-	spin_lock_irq(&queue->lock);
+	err = refresh_estimate(session);
+	if (err)
+		return err;
+	spin_lock(&queue->lock);
 	if (queue->phase == FERRY_PHASE_CLOSED)
 		err = -ENODEV;
 	else if (queue->phase != FERRY_PHASE_PRECOPY &&
 		 queue->phase != FERRY_PHASE_PAUSED)
 		err = -EINVAL;
-	if (err) {
-		spin_unlock_irq(&queue->lock);
-		return err;
-	}
-
-	initial = queue->unread_initial;
-	dirty = queue->unread_dirty;
-	if (queue->active)
-		coming = queue->active_bytes;
-	else if (queue->phase == FERRY_PHASE_PRECOPY && queue->expected)
-		coming = queue->expected + FERRY_WIRE_IMAGE_OVERHEAD;
-	if (queue->reinit ||
-	    (queue->active && queue->active->kind == FERRY_IMAGE_INITIAL))
-		initial += coming;
 	else
-		dirty += coming + (queue->active ? queue->expected : 0);
-	if (ferry_precopy_info_v2(&session->vf->device->core.vdev))
-		info->flags = queue->reinit_untold ? FERRY_PRECOPY_REINIT : 0;
-	if (queue->reinit_untold) {
-		/* From here on it counts as the user's first look. */
-		initial += dirty;
-		dirty = 0;
-		queue->reinit_untold = false;
-	}
-	kick = coming && !queue->active && !queue->unread_initial &&
-	       !queue->unread_dirty;
-	queue->demand |= kick;
-	spin_unlock_irq(&queue->lock);
-
-	info->initial_bytes = initial;
-	info->dirty_bytes = dirty;
+		fill_info(session, info);
+	kick = !err && !queue->unread_initial && !queue->unread_dirty &&
+	       ferry_queue_prospect(queue) == FERRY_PROSPECT_CHANGES;
+	queue->outlook.asked |= kick;
+	spin_unlock(&queue->lock);
 	if (kick)
 		ferry_session_kick(session);
-	return 0;
+	return err;
 }
 
 /**
@@ -129,16 +167,16 @@ int ferry_estimate_precopy(struct ferry_session *session,
 u64 ferry_estimate_final(struct ferry_session *session)
 {
 	struct ferry_queue *queue = &session->queue;
-	u64 bytes = 0;
+	bool initial;
+	u64 bytes;
 
-	spin_lock_irq(&queue->lock);
-	if (queue->phase == FERRY_PHASE_FINAL ||
-	    queue->phase == FERRY_PHASE_SAVED)
-		bytes = queue->unread_initial + queue->unread_dirty +
-			queue->active_bytes + queue->expected +
-			FERRY_WIRE_END_BYTES;
-	spin_unlock_irq(&queue->lock);
-	return bytes;
+	guard(spinlock)(&queue->lock);
+	if (queue->phase != FERRY_PHASE_FINAL &&
+	    queue->phase != FERRY_PHASE_SAVED)
+		return 0;
+	bytes = coming_bytes(queue, &initial);
+	return queue->unread_initial + queue->unread_dirty + bytes +
+	       queue->outlook.changed + FERRY_WIRE_END_BYTES;
 }
 
 static u64 final_bytes(struct ferry_vf *vf)
@@ -178,17 +216,17 @@ int ferry_estimate_stop(struct ferry_vf *vf, u64 *bytes)
 	*bytes = final_bytes(vf);
 	if (*bytes)
 		return 0;
-	err = READ_ONCE(vf->full) ? ferry_lane_try_enter(&vf->lane) :
-				    ferry_lane_enter(&vf->lane);
+	err = READ_ONCE(vf->full_bytes) ? ferry_slot_try(&vf->slot) :
+					  ferry_slot_take(&vf->slot);
 	if (!err) {
 		/* A function that is being loaded has no state to measure. */
 		if (!is_loading(vf))
 			err = ferry_save_query_full(vf, &estimate);
-		ferry_lane_leave(vf);
+		ferry_slot_give(vf);
 	}
-	if (err && !READ_ONCE(vf->full) && !is_loading(vf))
+	if (err && !READ_ONCE(vf->full_bytes) && !is_loading(vf))
 		return err;
-	*bytes = READ_ONCE(vf->full) + FERRY_WIRE_IDENTITY_BYTES +
+	*bytes = READ_ONCE(vf->full_bytes) + FERRY_WIRE_IDENTITY_BYTES +
 		 FERRY_WIRE_IMAGE_OVERHEAD + FERRY_WIRE_END_BYTES;
 	return 0;
 }

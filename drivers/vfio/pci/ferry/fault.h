@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Injected failures, without CONFIG_FAULT_INJECTION: one site of one function
- * fails at its nth next use. Set through debugfs, for tests.
+ * fails at its nth next use. Set through debugfs, for tests; only there with
+ * CONFIG_VFIO_FERRY_FAULTS, which is not for users.
  */
 #ifndef FERRY_FAULT_H
 #define FERRY_FAULT_H
@@ -14,8 +15,8 @@ enum ferry_fault_site {
 	FERRY_FAULT_SUSPEND,
 	FERRY_FAULT_RESUME,
 	FERRY_FAULT_QUERY,
-	FERRY_FAULT_SAVE,	/* the command cannot be issued */
-	FERRY_FAULT_SAVED,	/* the command fails */
+	FERRY_FAULT_SAVE,	/* the command is not sent */
+	FERRY_FAULT_SAVED,	/* the command was done, and still fails */
 	FERRY_FAULT_LOAD,
 	FERRY_FAULT_STOP_TRACKING,
 	FERRY_FAULT_MAP,
@@ -25,6 +26,8 @@ enum ferry_fault_site {
 	FERRY_FAULT_REGION,	/* memory of its data section */
 	FERRY_NR_FAULTS,
 };
+
+#ifdef CONFIG_VFIO_FERRY_FAULTS
 
 /**
  * struct ferry_fault_point - one site of one function
@@ -50,5 +53,22 @@ const char *ferry_fault_name(enum ferry_fault_site site);
 int ferry_fault_hit(struct ferry_fault *fault, enum ferry_fault_site site);
 int ferry_fault_set(struct ferry_fault *fault, char *request);
 void ferry_fault_show(struct ferry_fault *fault, struct seq_file *to);
+
+#else
+
+struct ferry_fault {};
+
+static inline const char *ferry_fault_name(enum ferry_fault_site site)
+{
+	return "";
+}
+
+static inline int ferry_fault_hit(struct ferry_fault *fault,
+				  enum ferry_fault_site site)
+{
+	return 0;
+}
+
+#endif /* CONFIG_VFIO_FERRY_FAULTS */
 
 #endif /* FERRY_FAULT_H */

@@ -5,7 +5,10 @@
  * Called by the vfio core for SET_STATE and its kin, by the backend's
  * callbacks for open, close, reset and the physical function's coming and
  * going. Everything is under state_mutex, which no user copy is made under.
+ * Before they wait for that, close, reset and detach bar the command slot: an
+ * arc that waits for the firmware then ends, but for the command that runs.
  */
+#include <linux/export.h>
 #include <linux/file.h>
 #include <linux/sched/signal.h>
 
@@ -13,10 +16,12 @@
 #include "estimate.h"
 #include "fsm.h"
 #include "load.h"
+#include "reader.h"
 #include "save.h"
 #include "session.h"
 #include "trace.h"
-#include "vf.h"
+#include "worker.h"
+#include "writer.h"
 
 /* Longest wait for a reset that another thread does */
 #define RESET_TIMEOUT	(30 * HZ)
@@ -30,24 +35,31 @@ static struct ferry_vf *to_vf(struct vfio_device *vdev)
 
 static int suspend(struct ferry_vf *vf, enum vfio_ferry_side side)
 {
-	int err = ferry_lane_enter(&vf->lane);
+	int err = ferry_slot_take(&vf->slot);
 
 	if (err)
 		return err;
 	err = ferry_command_suspend(vf, side);
-	ferry_lane_leave(vf);
+	ferry_slot_give(vf);
 	return err;
 }
 
 static int resume(struct ferry_vf *vf, enum vfio_ferry_side side)
 {
-	int err = ferry_lane_enter(&vf->lane);
+	int err = ferry_slot_take(&vf->slot);
 
 	if (err)
 		return err;
 	err = ferry_command_resume(vf, side);
-	ferry_lane_leave(vf);
+	ferry_slot_give(vf);
 	return err;
+}
+
+static struct file *make_file(struct ferry_session *session)
+{
+	if (session->stream.writes)
+		return ferry_session_file(session, &ferry_writer_fops, O_WRONLY);
+	return ferry_session_file(session, &ferry_reader_fops, O_RDONLY);
 }
 
 /* The session and its FD, if it is to have one; the user gets that when the arc is through. */
@@ -58,25 +70,15 @@ static int open_session(struct ferry_vf *vf, enum ferry_phase phase)
 
 	if (IS_ERR(session))
 		return PTR_ERR(session);
-	if (session->face == FERRY_FACE_REGION)
+	if (session->protocol == FERRY_PROTOCOL_REGION)
 		return 0;
-	file = ferry_stream_file(session);
+	file = make_file(session);
 	if (IS_ERR(file)) {
 		ferry_session_close(vf);
 		return PTR_ERR(file);
 	}
 	vf->file = file;
 	return 0;
-}
-
-static int begin_precopy(struct ferry_vf *vf)
-{
-	int err = ferry_save_begin_precopy(vf, vf->session);
-
-	/* The image in reserve is made while the firmware saves. */
-	if (!err)
-		ferry_worker_kick(vf);
-	return err;
 }
 
 static int do_step(void *context, enum ferry_step step)
@@ -94,13 +96,12 @@ static int do_step(void *context, enum ferry_step step)
 	case FERRY_STEP_RESUME_RESPONDER:
 		return resume(vf, VFIO_FERRY_RESPONDER);
 	case FERRY_STEP_OPEN_SAVE:
-		return open_session(vf, FERRY_PHASE_FINAL);
 	case FERRY_STEP_OPEN_PRECOPY:
-		return open_session(vf, FERRY_PHASE_PAUSED);
+		return open_session(vf, FERRY_PHASE_OPENED);
 	case FERRY_STEP_OPEN_RESUME:
 		return open_session(vf, FERRY_PHASE_RECEIVING);
 	case FERRY_STEP_BEGIN_PRECOPY:
-		return begin_precopy(vf);
+		return ferry_save_begin_precopy(vf, vf->session);
 	case FERRY_STEP_CONTINUE_PRECOPY:
 		ferry_queue_set_phase(&vf->session->queue, FERRY_PHASE_PRECOPY);
 		ferry_worker_kick(vf);
@@ -194,43 +195,44 @@ static int go_to(struct ferry_vf *vf, enum vfio_device_mig_state goal,
 
 static bool is_resetting(struct ferry_vf *vf)
 {
-	return READ_ONCE(vf->link) == FERRY_LINK_RESETTING;
+	return ferry_slot_is_barred(&vf->slot, FERRY_BAR_RESET);
 }
 
 /* Take state_mutex, but not in the middle of a reset. */
 static int lock_state(struct ferry_vf *vf)
 {
 	long left = RESET_TIMEOUT;
+	int err;
 
-	mutex_lock(&vf->state_mutex);
-	while (is_resetting(vf)) {
+	err = mutex_lock_killable(&vf->state_mutex);
+	while (!err && is_resetting(vf)) {
 		mutex_unlock(&vf->state_mutex);
-		left = wait_event_killable_timeout(vf->link_wait,
+		left = wait_event_killable_timeout(vf->slot.wait,
 						   !is_resetting(vf), left);
 		if (left < 0)
 			return left;
 		if (!left)
 			return -EBUSY;
-		mutex_lock(&vf->state_mutex);
+		err = mutex_lock_killable(&vf->state_mutex);
 	}
-	return 0;
+	return err;
 }
 
 /*
  * Go to a state in the name of one of the two protocols. A session belongs to
  * the one that began it; the other may look, not touch.
  */
-static int go_as(struct ferry_vf *vf, enum ferry_face face,
+static int go_as(struct ferry_vf *vf, enum ferry_protocol protocol,
 		 enum vfio_device_mig_state goal, struct file **file)
 {
 	lockdep_assert_held(&vf->state_mutex);
 	if (vf->state == VFIO_DEVICE_STATE_ERROR)
 		return -EIO;
-	if (vf->link != FERRY_LINK_UP)
+	if (READ_ONCE(vf->slot.bars))
 		return -ENOTCONN;
-	if (vf->session && vf->session->face != face)
+	if (vf->session && vf->session->protocol != protocol)
 		return -EBUSY;
-	vf->face = face;
+	vf->protocol = protocol;
 	return go_to(vf, goal, file);
 }
 
@@ -244,7 +246,7 @@ static struct file *set_state(struct vfio_device *vdev,
 	err = lock_state(vf);
 	if (err)
 		return ERR_PTR(err);
-	err = go_as(vf, FERRY_FACE_FD, goal, &file);
+	err = go_as(vf, FERRY_PROTOCOL_FD, goal, &file);
 	mutex_unlock(&vf->state_mutex);
 	return err ? ERR_PTR(err) : file;
 }
@@ -289,7 +291,7 @@ int ferry_fsm_move(struct ferry_vf *vf, enum vfio_device_mig_state goal)
 		return err;
 	origin = vf->state;
 	session = vf->session;
-	err = go_as(vf, FERRY_FACE_REGION, goal, &file);
+	err = go_as(vf, FERRY_PROTOCOL_REGION, goal, &file);
 	if (err)
 		go_back(vf, origin, session);
 	mutex_unlock(&vf->state_mutex);
@@ -334,13 +336,6 @@ const struct vfio_migration_ops ferry_migration_ops = {
 	.migration_get_data_size = get_data_size,
 };
 
-static void set_link(struct ferry_vf *vf, enum ferry_link link)
-{
-	lockdep_assert_held(&vf->state_mutex);
-	WRITE_ONCE(vf->link, link);
-	wake_up_all(&vf->link_wait);
-}
-
 /* Open, close, reset, detach, attach */
 
 /**
@@ -349,90 +344,90 @@ static void set_link(struct ferry_vf *vf, enum ferry_link link)
  */
 void ferry_fsm_open(struct ferry_vf *vf)
 {
-	mutex_lock(&vf->state_mutex);
+	guard(mutex)(&vf->state_mutex);
 	enter_state(vf, VFIO_DEVICE_STATE_RUNNING);
-	WRITE_ONCE(vf->full, 0);
-	if (vf->link == FERRY_LINK_UP)
-		ferry_lane_open(&vf->lane);
-	mutex_unlock(&vf->state_mutex);
+	WRITE_ONCE(vf->full_bytes, 0);
+	ferry_slot_unbar(&vf->slot, FERRY_BAR_CLOSED);
 }
 
 /**
- * ferry_fsm_close() - the device is about to be closed
- * @vf: the function
+ * vfio_ferry_close() - the device will be closed
+ * @device: the function, still enabled
+ *
+ * Upon return no command runs and none will, and the firmware uses no memory
+ * of any session.
  */
-void ferry_fsm_close(struct ferry_vf *vf)
+void vfio_ferry_close(struct vfio_ferry_device *device)
 {
-	mutex_lock(&vf->state_mutex);
+	struct ferry_vf *vf = device->vf;
+
+	ferry_slot_bar(&vf->slot, FERRY_BAR_CLOSED);
+	guard(mutex)(&vf->state_mutex);
 	ferry_session_close(vf);
-	ferry_lane_close(&vf->lane);
-	if (vf->link != FERRY_LINK_DOWN)
-		ferry_sessions_drain(vf);
+	ferry_worker_drain(vf);
 	/* The core resets the function when it closes and when it opens it. */
 	enter_state(vf, VFIO_DEVICE_STATE_RUNNING);
-	mutex_unlock(&vf->state_mutex);
 }
+EXPORT_SYMBOL_GPL(vfio_ferry_close);
 
 /**
- * ferry_fsm_reset_prepare() - the function is about to be reset
- * @vf: the function
+ * vfio_ferry_reset_prepare() - the function will be reset
+ * @device: the function
  *
- * Called with the core's memory_lock held. Does not wait for commands that
- * run: the reset may be what ends them.
+ * Called with the core's memory_lock held. Waits for the command that an arc
+ * runs, not for what the worker does: the reset may be what ends that.
  */
-void ferry_fsm_reset_prepare(struct ferry_vf *vf)
+void vfio_ferry_reset_prepare(struct vfio_ferry_device *device)
 {
-	mutex_lock(&vf->state_mutex);
+	struct ferry_vf *vf = device->vf;
+
+	ferry_slot_bar(&vf->slot, FERRY_BAR_RESET);
+	guard(mutex)(&vf->state_mutex);
 	ferry_session_close(vf);
-	ferry_lane_close(&vf->lane);
-	if (vf->link == FERRY_LINK_UP)
-		set_link(vf, FERRY_LINK_RESETTING);
-	mutex_unlock(&vf->state_mutex);
 }
+EXPORT_SYMBOL_GPL(vfio_ferry_reset_prepare);
 
 /**
- * ferry_fsm_reset_done() - the function was reset: it is fresh
- * @vf: the function
+ * vfio_ferry_reset_done() - the function was reset: it is fresh
+ * @device: the function
  */
-void ferry_fsm_reset_done(struct ferry_vf *vf)
+void vfio_ferry_reset_done(struct vfio_ferry_device *device)
 {
-	mutex_lock(&vf->state_mutex);
-	ferry_session_close(vf);
+	struct ferry_vf *vf = device->vf;
+
+	guard(mutex)(&vf->state_mutex);
 	enter_state(vf, VFIO_DEVICE_STATE_RUNNING);
-	if (vf->link == FERRY_LINK_RESETTING) {
-		ferry_lane_open(&vf->lane);
-		set_link(vf, FERRY_LINK_UP);
-	}
-	mutex_unlock(&vf->state_mutex);
+	ferry_slot_unbar(&vf->slot, FERRY_BAR_RESET);
 }
+EXPORT_SYMBOL_GPL(vfio_ferry_reset_done);
 
 /**
- * ferry_fsm_detach() - the physical function is about to go away
- * @vf: the function
+ * vfio_ferry_detach() - the physical function goes away
+ * @device: the function
  *
- * Upon return no command runs and none will. What the firmware knew about a
- * migration is lost with it, so a function that was in one is in ERROR.
+ * Upon return the engine calls no operation until vfio_ferry_attach(). What
+ * the firmware knew about a migration is lost, so a function that was in one
+ * is in ERROR.
  */
-void ferry_fsm_detach(struct ferry_vf *vf)
+void vfio_ferry_detach(struct vfio_ferry_device *device)
 {
-	mutex_lock(&vf->state_mutex);
+	struct ferry_vf *vf = device->vf;
+
+	ferry_slot_bar(&vf->slot, FERRY_BAR_DETACHED);
+	guard(mutex)(&vf->state_mutex);
 	ferry_session_close(vf);
-	ferry_lane_close(&vf->lane);
-	ferry_sessions_drain(vf);
+	ferry_worker_drain(vf);
 	if (vf->state != VFIO_DEVICE_STATE_RUNNING)
 		enter_state(vf, VFIO_DEVICE_STATE_ERROR);
-	set_link(vf, FERRY_LINK_DOWN);
-	mutex_unlock(&vf->state_mutex);
 }
+EXPORT_SYMBOL_GPL(vfio_ferry_detach);
 
 /**
- * ferry_fsm_attach() - the physical function is there again
- * @vf: the function
+ * vfio_ferry_attach() - the physical function is there again
+ * @device: the function
  */
-void ferry_fsm_attach(struct ferry_vf *vf)
+void vfio_ferry_attach(struct vfio_ferry_device *device)
 {
-	mutex_lock(&vf->state_mutex);
-	ferry_lane_open(&vf->lane);
-	set_link(vf, FERRY_LINK_UP);
-	mutex_unlock(&vf->state_mutex);
+	ferry_slot_unbar(&device->vf->slot, FERRY_BAR_DETACHED);
 }
+EXPORT_SYMBOL_GPL(vfio_ferry_attach);

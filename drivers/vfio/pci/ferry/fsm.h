@@ -16,10 +16,5 @@ int ferry_fsm_move(struct ferry_vf *vf, enum vfio_device_mig_state goal);
 enum vfio_device_mig_state ferry_fsm_state(struct ferry_vf *vf);
 
 void ferry_fsm_open(struct ferry_vf *vf);
-void ferry_fsm_close(struct ferry_vf *vf);
-void ferry_fsm_reset_prepare(struct ferry_vf *vf);
-void ferry_fsm_reset_done(struct ferry_vf *vf);
-void ferry_fsm_detach(struct ferry_vf *vf);
-void ferry_fsm_attach(struct ferry_vf *vf);
 
 #endif /* FERRY_FSM_H */

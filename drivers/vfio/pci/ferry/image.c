@@ -2,8 +2,8 @@
 /*
  * Images: allocation, budget, mapping. See image.h for their life.
  *
- * Called by save.c and load.c (process context, no spinlock) and, to make a
- * received image longer, by stream.c.
+ * Called by the firmware's side, with the command slot, and to make a received
+ * image longer by writer.c. May sleep, no spinlock held.
  */
 #include <linux/gfp.h>
 #include <linux/memcontrol.h>
@@ -20,11 +20,6 @@
 
 /* Longest folio: beyond this neither copying nor mapping gets cheaper */
 #define FOLIO_BYTES_MAX		SZ_2M
-/*
- * Images are rounded up to this, so that the pages of their mapping can be
- * larger than a CPU's.
- */
-#define IMAGE_BYTES_ROUND	SZ_64K
 
 const char *ferry_image_kind_name(enum ferry_image_kind kind)
 {
@@ -42,35 +37,26 @@ const char *ferry_image_kind_name(enum ferry_image_kind kind)
 /**
  * ferry_image_new() - an image without memory
  * @session: whose it will be
- * @pinned: the caller comes through the FD and needs a reference of its own
+ * @place: HELD, or USER for a writer, who is given a reference
  *
- * Return: the image, or NULL if there is no memory or the session's gate is
- * closed.
+ * Return: the image, or NULL if there is no memory or the session is closed.
  */
-struct ferry_image *ferry_image_new(struct ferry_session *session, bool pinned)
+struct ferry_image *ferry_image_new(struct ferry_session *session,
+				    enum ferry_image_place place)
 {
-	struct ferry_queue *queue = &session->queue;
 	struct ferry_image *image;
-	bool open;
 
-	image = kzalloc_obj(*image, GFP_KERNEL_ACCOUNT);
+	image = kzalloc_obj(*image, GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL);
 	if (!image)
 		return NULL;
 	INIT_LIST_HEAD(&image->memory.folios);
-	INIT_LIST_HEAD(&image->node);
 	kref_init(&image->ref);
-	if (pinned)
+	if (place == FERRY_IMAGE_USER)
 		kref_get(&image->ref);
 	image->session = session;
 	image->memory.direction = session->stream.writes ? DMA_TO_DEVICE :
 							   DMA_FROM_DEVICE;
-
-	spin_lock_irq(&queue->lock);
-	open = queue->phase != FERRY_PHASE_CLOSED;
-	if (open)
-		list_add_tail(&image->member, &queue->members);
-	spin_unlock_irq(&queue->lock);
-	if (open)
+	if (ferry_queue_add(&session->queue, image, place))
 		return image;
 	kfree(image);
 	return NULL;
@@ -83,28 +69,37 @@ static unsigned int order_for(struct ferry_vf *vf, u64 bytes)
 	return ilog2(clamp_t(u64, bytes, PAGE_SIZE, limit)) - PAGE_SHIFT;
 }
 
-/* Larger folios are welcome, not worth a search: only pages may reclaim. */
-static struct folio *folio_of_order(unsigned int *order)
+/*
+ * Larger folios are welcome, not worth a search: only pages may reclaim. At
+ * the limit of the user's memory cgroup, or of the machine, the image fails;
+ * nobody is killed for one.
+ */
+static struct folio *folio_of_order(unsigned int *order,
+				    enum ferry_effort effort)
 {
 	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NOWARN;
 	struct folio *folio;
 
 	for (; *order; (*order)--) {
-		folio = folio_alloc(gfp | __GFP_NORETRY, *order);
+		folio = folio_alloc((gfp & ~__GFP_DIRECT_RECLAIM) |
+				    __GFP_NORETRY, *order);
 		if (folio)
 			return folio;
 	}
+	gfp |= effort == FERRY_EFFORT_WELCOME ? __GFP_NORETRY :
+						__GFP_RETRY_MAYFAIL;
 	return folio_alloc(gfp, 0);
 }
 
-static int add_folio(struct ferry_image *image, unsigned int *order)
+static int add_folio(struct ferry_image *image, unsigned int *order,
+		     enum ferry_effort effort)
 {
 	struct vfio_ferry_image *memory = &image->memory;
 	struct folio *folio;
 
 	if (ferry_fault_hit(&image->session->vf->fault, FERRY_FAULT_ALLOC))
 		return -ENOMEM;
-	folio = folio_of_order(order);
+	folio = folio_of_order(order, effort);
 	if (!folio)
 		return -ENOMEM;
 	list_add_tail(&folio->lru, &memory->folios);
@@ -113,6 +108,22 @@ static int add_folio(struct ferry_image *image, unsigned int *order)
 	memory->nr_folios++;
 	memory->capacity += folio_size(folio);
 	return 0;
+}
+
+/* Give back all folios but the first few. Without @free they are lost. */
+static void drop_folios(struct ferry_image *image, unsigned int keep, bool free)
+{
+	struct vfio_ferry_image *memory = &image->memory;
+	struct folio *folio;
+
+	for (; memory->nr_folios > keep; memory->nr_folios--) {
+		folio = list_last_entry(&memory->folios, struct folio, lru);
+		list_del(&folio->lru);
+		memory->capacity -= folio_size(folio);
+		if (free)
+			folio_put(folio);
+		cond_resched();
+	}
 }
 
 /**
@@ -124,27 +135,29 @@ static int add_folio(struct ferry_image *image, unsigned int *order)
  */
 u64 ferry_image_missing(struct ferry_image *image, u64 bytes)
 {
-	u64 capacity = image->memory.capacity;
+	u64 room = ferry_image_room(bytes, image->session->vf->max_image);
 
-	bytes = round_up(bytes, bytes < IMAGE_BYTES_ROUND ? PAGE_SIZE :
-							     IMAGE_BYTES_ROUND);
-	return bytes > capacity ? bytes - capacity : 0;
+	return room > image->memory.capacity ? room - image->memory.capacity : 0;
 }
 
 /**
  * ferry_image_grow() - give an image room
- * @image: an image that only the caller knows
+ * @image: an image that is with the caller, HELD or USER
  * @bytes: room it needs
+ * @effort: how hard to look for it
  *
  * A longer image keeps its old mapping; ferry_image_map() sees to that. On
- * failure the image keeps the room it has got.
+ * failure the image keeps the room it has got if that is NEEDED. What is only
+ * WELCOME must not take the last memory from those who need some.
  *
  * Return: 0, -ENOMEM, or -ENOBUFS if the session's budget does not hold it.
  */
-int ferry_image_grow(struct ferry_image *image, u64 bytes)
+int ferry_image_grow(struct ferry_image *image, u64 bytes,
+		     enum ferry_effort effort)
 {
 	struct ferry_session *session = image->session;
 	struct vfio_ferry_image *memory = &image->memory;
+	unsigned int had = memory->nr_folios;
 	struct mem_cgroup *memcg;
 	unsigned int order;
 	u64 missing = ferry_image_missing(image, bytes);
@@ -162,9 +175,12 @@ int ferry_image_grow(struct ferry_image *image, u64 bytes)
 	while (memory->capacity < wanted && !err) {
 		order = min(order, order_for(session->vf,
 					     wanted - memory->capacity));
-		err = add_folio(image, &order);
+		err = add_folio(image, &order, effort);
+		cond_resched();
 	}
 	set_active_memcg(memcg);
+	if (err && effort == FERRY_EFFORT_WELCOME)
+		drop_folios(image, had, true);
 	if (err)
 		ferry_queue_uncharge(&session->queue,
 				     wanted - memory->capacity);
@@ -176,16 +192,11 @@ static void release_image(struct kref *ref)
 	struct ferry_image *image = container_of(ref, struct ferry_image, ref);
 	struct ferry_session *session = image->session;
 	struct vfio_ferry_image *memory = &image->memory;
-	struct folio *folio, *next;
 
 	WARN_ON_ONCE(memory->mapping && !image->leaked);
 	ferry_window_count(session->vf, &session->vf->stats.window.frees);
 	ferry_queue_uncharge(&session->queue, memory->capacity);
-	list_for_each_entry_safe(folio, next, &memory->folios, lru) {
-		list_del(&folio->lru);
-		if (!image->leaked)
-			folio_put(folio);
-	}
+	drop_folios(image, 0, !image->leaked);
 	kfree(image);
 }
 
@@ -200,15 +211,11 @@ void ferry_image_put(struct ferry_image *image)
 	kref_put(&image->ref, release_image);
 }
 
-/**
- * ferry_image_unmap() - take an image away from the firmware
- * @vf: the function, attached
- * @image: the image
- *
- * If that fails the firmware may still write the memory, which then is never
- * used for anything else.
+/*
+ * Take an image away from the firmware. If that fails the firmware may still
+ * write the memory, which then is never used for anything else.
  */
-void ferry_image_unmap(struct ferry_vf *vf, struct ferry_image *image)
+static void unmap(struct ferry_vf *vf, struct ferry_image *image)
 {
 	int err;
 
@@ -230,34 +237,42 @@ void ferry_image_unmap(struct ferry_vf *vf, struct ferry_image *image)
 	image->mapped = 0;
 }
 
-/**
- * ferry_image_map() - make an image reachable for the firmware
- * @vf: the function, attached
- * @image: an image with memory, that only the caller uses
- *
- * Does nothing if all of it is mapped already.
- *
- * Return: 0 or negative errno.
- */
-int ferry_image_map(struct ferry_vf *vf, struct ferry_image *image)
+static int map(struct ferry_vf *vf, struct ferry_image *image)
 {
 	struct mem_cgroup *memcg;
-	int err;
+	int err = ferry_fault_hit(&vf->fault, FERRY_FAULT_MAP);
 
-	if (image->memory.mapping && image->mapped == image->memory.capacity)
-		return 0;
-	ferry_image_unmap(vf, image);
-	if (image->leaked)
-		return -EIO;
-	ferry_window_count(vf, &vf->stats.window.maps);
-	err = ferry_fault_hit(&vf->fault, FERRY_FAULT_MAP);
 	if (err)
 		return err;
 	memcg = set_active_memcg(image->session->memcg);
 	err = vf->device->ops->map(vf->device, &image->memory);
 	set_active_memcg(memcg);
+	return err;
+}
+
+/**
+ * ferry_image_map() - make an image reachable for the firmware
+ * @vf: the function, attached
+ * @image: an image with memory, HELD by the caller
+ *
+ * Does nothing if all of it is mapped already.
+ *
+ * Return: 0 or negative errno. Never -ETIMEDOUT: an unanswered command made
+ * nothing that reaches memory which is used again.
+ */
+int ferry_image_map(struct ferry_vf *vf, struct ferry_image *image)
+{
+	int err;
+
+	if (image->memory.mapping && image->mapped == image->memory.capacity)
+		return 0;
+	unmap(vf, image);
+	if (image->leaked)
+		return -EIO;
+	ferry_window_count(vf, &vf->stats.window.maps);
+	err = map(vf, image);
 	if (err)
-		return err;
+		return err == -ETIMEDOUT ? -EIO : err;
 	image->mapped = image->memory.capacity;
 	trace_ferry_image(vf->name, "mapped", "spare", 0,
 			  image->memory.capacity);
@@ -267,17 +282,13 @@ int ferry_image_map(struct ferry_vf *vf, struct ferry_image *image)
 /**
  * ferry_image_discard() - part with an image
  * @vf: the function, attached
- * @image: an image that is in no list but the session's
+ * @image: an image that no command names
  *
  * Gives back the session's reference.
  */
 void ferry_image_discard(struct ferry_vf *vf, struct ferry_image *image)
 {
-	struct ferry_queue *queue = &image->session->queue;
-
-	ferry_image_unmap(vf, image);
-	spin_lock_irq(&queue->lock);
-	list_del_init(&image->member);
-	spin_unlock_irq(&queue->lock);
+	unmap(vf, image);
+	ferry_queue_move(&image->session->queue, image, FERRY_IMAGE_GONE);
 	ferry_image_put(image);
 }

@@ -2,82 +2,60 @@
 /*
  * Loading: from the queue into the firmware. See load.h.
  *
- * ferry_load_work() is called by the session worker, ferry_load_finish() by
- * fsm.c under state_mutex.
+ * ferry_load_work() is called by the worker, ferry_load_finish() by fsm.c
+ * under state_mutex. Who of them has the command slot loads the next image.
  */
 #include "load.h"
 #include "session.h"
-#include "trace.h"
-
-static struct ferry_image *begin_load(struct ferry_queue *queue)
-{
-	struct ferry_image *image = NULL;
-
-	spin_lock_irq(&queue->lock);
-	if (queue->phase != FERRY_PHASE_CLOSED && !queue->error)
-		image = list_first_entry_or_null(&queue->ready,
-						 struct ferry_image, node);
-	if (image) {
-		list_del_init(&image->node);
-		queue->active = image;
-	}
-	spin_unlock_irq(&queue->lock);
-	return image;
-}
 
 static int load(struct ferry_vf *vf, struct ferry_image *image)
 {
-	int err;
+	int err = ferry_image_map(vf, image);
 
-	err = ferry_image_map(vf, image);
 	if (err)
 		return err;
-	err = ferry_lane_enter(&vf->lane);
-	if (err)
-		return err;
-	err = ferry_command_load(vf, image);
-	ferry_lane_leave(vf);
-	if (err)
-		return err;
-	atomic64_inc(&vf->stats.images_loaded);
-	trace_ferry_image(vf->name, "loaded", "received", image->memory.length,
-			  image->memory.capacity);
-	return 0;
+	ferry_queue_move(&image->session->queue, image, FERRY_IMAGE_FIRMWARE);
+	return ferry_command_load(vf, image);
 }
 
-static void end_load(struct ferry_queue *queue, struct ferry_image *image,
-		     int err)
+/* Load the next image that was received. Returns false if there is none. */
+static bool load_next(struct ferry_vf *vf, struct ferry_queue *queue)
 {
-	spin_lock_irq(&queue->lock);
-	queue->active = NULL;
-	if (err && !queue->error)
-		queue->error = err;
-	/* After a timeout the firmware may still read: nobody uses it again. */
-	if (err != -ETIMEDOUT && queue->phase != FERRY_PHASE_CLOSED) {
-		image->memory.length = 0;
-		list_add(&image->node, &queue->spare);
-	}
-	spin_unlock_irq(&queue->lock);
-	wake_up_all(&queue->wait);
+	struct ferry_image *image = NULL;
+	int err;
+
+	if (!READ_ONCE(queue->error))
+		image = ferry_queue_take(queue, FERRY_IMAGE_READY,
+					 FERRY_IMAGE_HELD);
+	if (!image)
+		return false;
+	err = load(vf, image);
+	if (err)
+		ferry_queue_fail(queue, err);
+	/* Unanswered, the firmware may still read it. */
+	ferry_queue_move(queue, image, err == -ETIMEDOUT ? FERRY_IMAGE_LOST :
+							   FERRY_IMAGE_SPARE);
+	return true;
 }
 
 /* A writer waits for memory, or no more is coming: one spare image will do. */
 static void free_spares(struct ferry_vf *vf, struct ferry_queue *queue)
 {
-	struct ferry_image *keep, *image;
+	struct ferry_image *keep = NULL, *image;
 	bool starved;
 
-	spin_lock_irq(&queue->lock);
-	starved = queue->demand;
-	queue->demand = false;
-	spin_unlock_irq(&queue->lock);
+	spin_lock(&queue->lock);
+	starved = queue->arrival.starved;
+	queue->arrival.starved = false;
+	spin_unlock(&queue->lock);
 
-	keep = starved ? NULL : ferry_queue_take_largest(queue);
-	while ((image = ferry_queue_take_largest(queue)))
+	if (!starved)
+		keep = ferry_queue_take_spare(queue, U64_MAX, FERRY_IMAGE_HELD);
+	while ((image = ferry_queue_take(queue, FERRY_IMAGE_SPARE,
+					 FERRY_IMAGE_HELD)))
 		ferry_image_discard(vf, image);
 	if (keep)
-		ferry_queue_add_spare(queue, keep);
-	wake_up_all(&queue->wait);
+		ferry_queue_move(queue, keep, FERRY_IMAGE_SPARE);
 }
 
 /**
@@ -86,13 +64,34 @@ static void free_spares(struct ferry_vf *vf, struct ferry_queue *queue)
  */
 void ferry_load_work(struct ferry_session *session)
 {
-	struct ferry_queue *queue = &session->queue;
 	struct ferry_vf *vf = session->vf;
-	struct ferry_image *image;
+	bool more = true;
 
-	while ((image = begin_load(queue)))
-		end_load(queue, image, load(vf, image));
-	free_spares(vf, queue);
+	while (more && !ferry_slot_want(&vf->slot)) {
+		more = load_next(vf, &session->queue);
+		ferry_slot_give(vf);
+	}
+	free_spares(vf, &session->queue);
+}
+
+static int seal(struct ferry_vf *vf, struct ferry_queue *queue)
+{
+	const char *lacking = NULL;
+	int err;
+
+	spin_lock(&queue->lock);
+	err = queue->error;
+	if (!err && !queue->arrival.whole) {
+		lacking = queue->arrival.lacking;
+		err = -EINVAL;
+	}
+	if (!err)
+		queue->phase = FERRY_PHASE_SEALED;
+	spin_unlock(&queue->lock);
+	wake_up_all(&queue->wait);
+	if (lacking)
+		ferry_vf_refuse(vf, "%s", lacking);
+	return err;
 }
 
 /**
@@ -100,35 +99,30 @@ void ferry_load_work(struct ferry_session *session)
  * @vf: the function
  * @session: its session
  *
+ * Loads the few images that may still wait.
+ *
  * Return: 0 if it was whole, sound, and is loaded; -EINVAL if something is
- * missing and may still come; another error if it was refused.
+ * missing and may still come; -ERESTARTSYS or -ENOTCONN if it was not seen
+ * through; another error if it was refused.
  */
 int ferry_load_finish(struct ferry_vf *vf, struct ferry_session *session)
 {
 	struct ferry_queue *queue = &session->queue;
-	const char *lacking = NULL;
+	bool more;
 	int err;
 
 	lockdep_assert_held(&vf->state_mutex);
-	spin_lock_irq(&queue->lock);
-	err = queue->error;
-	if (!err && !queue->whole) {
-		lacking = queue->lacking;
-		err = -EINVAL;
-	}
-	if (!err)
-		queue->phase = FERRY_PHASE_SEALED;
-	spin_unlock_irq(&queue->lock);
-	wake_up_all(&queue->wait);
-	if (lacking)
-		ferry_vf_refuse(vf, "%s", lacking);
+	err = seal(vf, queue);
 	if (err)
 		return err;
-
-	/* Each round is one load, which the lane and the backend bound. */
-	while (ferry_queue_loading(queue)) {
-		ferry_worker_kick(vf);
-		flush_delayed_work(&vf->worker);
-	}
-	return READ_ONCE(queue->error);
+	do {
+		err = ferry_slot_take(&vf->slot);
+		if (err)
+			break;
+		more = load_next(vf, queue);
+		ferry_slot_give(vf);
+	} while (more);
+	if (err)
+		ferry_queue_set_phase(queue, FERRY_PHASE_RECEIVING);
+	return READ_ONCE(queue->error) ?: err;
 }

@@ -1,24 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The state queue. See queue.h.
+ * The state queue: phase, budget, images and their places. See queue.h.
  *
- * Called by stream.c for the FD's side, by save.c and load.c for the
- * firmware's side and by fsm.c's steps for the phase.
+ * Called by everyone above it; takes its own lock unless said otherwise.
+ * What is special about saves is in outlook.c.
  */
 #include "queue.h"
-#include "wire.h"
+
+/* Images that wait for the firmware while another is loaded */
+#define READY_MAX	2
 
 void ferry_queue_init(struct ferry_queue *queue, enum ferry_phase phase,
 		      u64 budget)
 {
 	spin_lock_init(&queue->lock);
 	init_waitqueue_head(&queue->wait);
-	INIT_LIST_HEAD(&queue->members);
-	INIT_LIST_HEAD(&queue->ready);
-	INIT_LIST_HEAD(&queue->spare);
+	INIT_LIST_HEAD(&queue->images);
 	queue->phase = phase;
 	queue->budget = budget;
-	queue->lacking = "stream holds no image";
+	queue->arrival.lacking = "stream holds no image";
+}
+
+static bool fits(struct ferry_queue *queue, u64 bytes)
+{
+	lockdep_assert_held(&queue->lock);
+	return bytes <= queue->budget &&
+	       queue->charged <= queue->budget - bytes;
 }
 
 /**
@@ -30,15 +37,11 @@ void ferry_queue_init(struct ferry_queue *queue, enum ferry_phase phase,
  */
 bool ferry_queue_charge(struct ferry_queue *queue, u64 bytes)
 {
-	bool fits;
-
-	spin_lock_irq(&queue->lock);
-	fits = bytes <= queue->budget &&
-	       queue->charged <= queue->budget - bytes;
-	if (fits)
-		queue->charged += bytes;
-	spin_unlock_irq(&queue->lock);
-	return fits;
+	guard(spinlock)(&queue->lock);
+	if (!fits(queue, bytes))
+		return false;
+	queue->charged += bytes;
+	return true;
 }
 
 /**
@@ -48,30 +51,24 @@ bool ferry_queue_charge(struct ferry_queue *queue, u64 bytes)
  */
 void ferry_queue_uncharge(struct ferry_queue *queue, u64 bytes)
 {
-	spin_lock_irq(&queue->lock);
+	spin_lock(&queue->lock);
 	queue->charged -= bytes;
-	spin_unlock_irq(&queue->lock);
+	spin_unlock(&queue->lock);
 	wake_up_all(&queue->wait);
 }
 
 /**
  * ferry_queue_set_phase() - change what the session is for
  * @queue: the session's queue
- * @phase: the new phase
- *
- * Return: false if the gate is closed; it stays so.
+ * @phase: the new phase; FERRY_PHASE_CLOSED is the last
  */
-bool ferry_queue_set_phase(struct ferry_queue *queue, enum ferry_phase phase)
+void ferry_queue_set_phase(struct ferry_queue *queue, enum ferry_phase phase)
 {
-	bool open;
-
-	spin_lock_irq(&queue->lock);
-	open = queue->phase != FERRY_PHASE_CLOSED;
-	if (open)
+	spin_lock(&queue->lock);
+	if (queue->phase != FERRY_PHASE_CLOSED)
 		queue->phase = phase;
-	spin_unlock_irq(&queue->lock);
+	spin_unlock(&queue->lock);
 	wake_up_all(&queue->wait);
-	return open;
 }
 
 /**
@@ -81,312 +78,332 @@ bool ferry_queue_set_phase(struct ferry_queue *queue, enum ferry_phase phase)
  */
 void ferry_queue_fail(struct ferry_queue *queue, int error)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&queue->lock, flags);
-	if (!queue->error)
-		queue->error = error;
-	spin_unlock_irqrestore(&queue->lock, flags);
+	spin_lock(&queue->lock);
+	queue->error = queue->error ?: error;
+	spin_unlock(&queue->lock);
 	wake_up_all(&queue->wait);
 }
 
-static struct ferry_image *smallest_spare(struct ferry_queue *queue, u64 bytes)
-{
-	struct ferry_image *image, *best = NULL;
+/* Images and their places */
 
+static const unsigned int moves[FERRY_NR_PLACES] = {
+	[FERRY_IMAGE_HELD] = FERRY_AT(SPARE) | FERRY_AT(RESERVE) | FERRY_AT(PENDING) |
+			     FERRY_AT(FIRMWARE) | FERRY_AT(GONE),
+	[FERRY_IMAGE_SPARE] = FERRY_AT(HELD) | FERRY_AT(USER) | FERRY_AT(GONE),
+	[FERRY_IMAGE_RESERVE] = FERRY_AT(HELD) | FERRY_AT(GONE),
+	[FERRY_IMAGE_PENDING] = FERRY_AT(FIRMWARE) | FERRY_AT(SPARE),
+	[FERRY_IMAGE_FIRMWARE] = FERRY_AT(READY) | FERRY_AT(SPARE) | FERRY_AT(LOST),
+	[FERRY_IMAGE_READY] = FERRY_AT(USER) | FERRY_AT(HELD) | FERRY_AT(GONE),
+	[FERRY_IMAGE_USER] = FERRY_AT(READY) | FERRY_AT(SPARE) | FERRY_AT(GONE),
+	[FERRY_IMAGE_LOST] = FERRY_AT(GONE),
+};
+
+/**
+ * ferry_image_may_move() - is there such a move?
+ * @from: a place
+ * @to: another
+ *
+ * Return: true if an image can go from the one to the other.
+ */
+bool ferry_image_may_move(enum ferry_image_place from,
+			  enum ferry_image_place to)
+{
+	return moves[from] & 1U << to;
+}
+
+/* The only one who moves an image. */
+static bool move(struct ferry_queue *queue, struct ferry_image *image,
+		 enum ferry_image_place to)
+{
 	lockdep_assert_held(&queue->lock);
-	list_for_each_entry(image, &queue->spare, node)
-		if (image->memory.capacity >= bytes &&
-		    (!best || image->memory.capacity < best->memory.capacity))
-			best = image;
-	return best;
-}
-
-static struct ferry_image *largest_spare(struct ferry_queue *queue)
-{
-	struct ferry_image *image, *best = NULL;
-
-	lockdep_assert_held(&queue->lock);
-	list_for_each_entry(image, &queue->spare, node)
-		if (!best || image->memory.capacity > best->memory.capacity)
-			best = image;
-	return best;
-}
-
-/**
- * ferry_queue_take_spare() - take the smallest spare image that is big enough
- * @queue: the session's queue
- * @bytes: room it must have
- *
- * Return: the image or NULL.
- */
-struct ferry_image *ferry_queue_take_spare(struct ferry_queue *queue, u64 bytes)
-{
-	struct ferry_image *image;
-
-	spin_lock_irq(&queue->lock);
-	image = smallest_spare(queue, bytes);
-	if (image)
-		list_del_init(&image->node);
-	spin_unlock_irq(&queue->lock);
-	return image;
-}
-
-/**
- * ferry_queue_take_largest() - take the largest spare image
- * @queue: the session's queue
- *
- * Return: the image or NULL.
- */
-struct ferry_image *ferry_queue_take_largest(struct ferry_queue *queue)
-{
-	struct ferry_image *image;
-
-	spin_lock_irq(&queue->lock);
-	image = largest_spare(queue);
-	if (image)
-		list_del_init(&image->node);
-	spin_unlock_irq(&queue->lock);
-	return image;
-}
-
-/**
- * ferry_queue_receive() - take a spare image for a writer
- * @queue: the session's queue
- * @bytes: room it would like to have
- *
- * Return: the image, with a reference for the writer, or NULL.
- */
-struct ferry_image *ferry_queue_receive(struct ferry_queue *queue, u64 bytes)
-{
-	struct ferry_image *image = NULL;
-
-	spin_lock_irq(&queue->lock);
-	if (queue->phase == FERRY_PHASE_RECEIVING)
-		image = smallest_spare(queue, bytes) ?: largest_spare(queue);
-	if (image) {
-		list_del_init(&image->node);
-		kref_get(&image->ref);
-	}
-	spin_unlock_irq(&queue->lock);
-	return image;
-}
-
-/**
- * ferry_queue_add_spare() - give an image to the spare ones
- * @queue: the session's queue
- * @image: an image that holds nothing any more
- *
- * Does nothing if the gate is closed: the session's reference is all there is.
- */
-void ferry_queue_add_spare(struct ferry_queue *queue, struct ferry_image *image)
-{
-	unsigned long flags;
-
-	spin_lock_irqsave(&queue->lock, flags);
-	if (queue->phase != FERRY_PHASE_CLOSED) {
+	if (WARN_ON_ONCE(!ferry_image_may_move(image->place, to)))
+		return false;
+	image->place = to;
+	if (to == FERRY_IMAGE_SPARE)
 		image->memory.length = 0;
-		list_add(&image->node, &queue->spare);
-	}
-	spin_unlock_irqrestore(&queue->lock, flags);
+	if (to == FERRY_IMAGE_GONE)
+		list_del_init(&image->node);
+	else
+		list_move_tail(&image->node, &queue->images);
+	return true;
+}
+
+/**
+ * ferry_queue_add() - a new image for the session
+ * @queue: the session's queue
+ * @image: the image
+ * @place: HELD, or USER for a writer
+ *
+ * Return: false if the session is closed.
+ */
+bool ferry_queue_add(struct ferry_queue *queue, struct ferry_image *image,
+		     enum ferry_image_place place)
+{
+	guard(spinlock)(&queue->lock);
+	if (queue->phase == FERRY_PHASE_CLOSED)
+		return false;
+	image->place = place;
+	list_add_tail(&image->node, &queue->images);
+	return true;
+}
+
+/**
+ * ferry_queue_move_locked() - move an image, for who has the lock
+ * @queue: the session's queue
+ * @image: the image
+ * @to: where it goes
+ *
+ * An image that is GONE already, because its session is over, stays so.
+ */
+void ferry_queue_move_locked(struct ferry_queue *queue,
+			     struct ferry_image *image,
+			     enum ferry_image_place to)
+{
+	if (image->place != FERRY_IMAGE_GONE)
+		move(queue, image, to);
+}
+
+/**
+ * ferry_queue_move() - move an image
+ * @queue: the session's queue
+ * @image: the image, with the caller
+ * @to: where it goes
+ *
+ * Wakes who waits for images or memory.
+ */
+void ferry_queue_move(struct ferry_queue *queue, struct ferry_image *image,
+		      enum ferry_image_place to)
+{
+	spin_lock(&queue->lock);
+	ferry_queue_move_locked(queue, image, to);
+	spin_unlock(&queue->lock);
 	wake_up_all(&queue->wait);
 }
 
 /**
- * ferry_queue_expect() - the firmware said what is to come
- * @queue: the session's queue
- * @estimate: what it said
- * @tell_reinit: the user wants to know if the function was initialised anew
+ * ferry_queue_first() - look for an image
+ * @queue: the session's queue, locked
+ * @places: bits of places
  *
- * Return: bytes that are to come.
+ * Return: the first image that is in one of them, or NULL.
  */
-u64 ferry_queue_expect(struct ferry_queue *queue,
-		       const struct vfio_ferry_estimate *estimate,
-		       bool tell_reinit)
+struct ferry_image *ferry_queue_first(struct ferry_queue *queue,
+				      unsigned int places)
 {
-	u64 bytes = max(estimate->required, estimate->total);
+	struct ferry_image *image;
 
-	spin_lock_irq(&queue->lock);
-	queue->expected = bytes;
-	if (estimate->reinit && tell_reinit && !queue->reinit) {
-		queue->reinit = true;
-		queue->reinit_untold = true;
-	}
-	spin_unlock_irq(&queue->lock);
-	return bytes;
-}
-
-/* What a reader gets that finds no image: -EAGAIN is "wait". */
-static int verdict_without_image(struct ferry_queue *queue)
-{
 	lockdep_assert_held(&queue->lock);
-
-	if (queue->phase == FERRY_PHASE_CLOSED)
-		return -ENODEV;
-	if (queue->error)
-		return queue->error;
-	switch (queue->phase) {
-	case FERRY_PHASE_SAVED:
-		return 0;
-	case FERRY_PHASE_FINAL:
-		return -EAGAIN;
-	case FERRY_PHASE_PRECOPY:
-		if (queue->active || queue->expected)
-			return -EAGAIN;
-		return -ENOMSG;
-	case FERRY_PHASE_PAUSED:
-		return queue->active ? -EAGAIN : -ENOMSG;
-	default:
-		return -ENODEV;
-	}
+	list_for_each_entry(image, &queue->images, node)
+		if (places & 1U << image->place)
+			return image;
+	return NULL;
 }
 
 /**
- * ferry_queue_next() - take the next image of a save
- * @queue: the session's queue
- * @verdict: if there is none, why: 0 at the end of the stream, -EAGAIN if the
- *	reader has to wait, -ENOMSG at a temporary end, or an error
+ * ferry_queue_count() - how many images are there?
+ * @queue: the session's queue, locked
+ * @places: bits of places
  *
- * A reader that finds nothing in pre-copy asks for a middle image by that.
- *
- * Return: the image, with a reference for the reader, or NULL.
+ * Return: images in these places.
  */
-struct ferry_image *ferry_queue_next(struct ferry_queue *queue, int *verdict)
+unsigned int ferry_queue_count(struct ferry_queue *queue, unsigned int places)
 {
-	struct ferry_image *image = NULL;
+	struct ferry_image *image;
+	unsigned int count = 0;
 
-	spin_lock_irq(&queue->lock);
-	*verdict = -ENODEV;
-	if (queue->phase != FERRY_PHASE_CLOSED)
-		image = list_first_entry_or_null(&queue->ready,
-						 struct ferry_image, node);
-	if (image) {
-		list_del_init(&image->node);
-		kref_get(&image->ref);
-	} else {
-		*verdict = verdict_without_image(queue);
-		queue->demand = true;
-	}
-	spin_unlock_irq(&queue->lock);
+	lockdep_assert_held(&queue->lock);
+	list_for_each_entry(image, &queue->images, node)
+		count += !!(places & 1U << image->place);
+	return count;
+}
+
+/**
+ * ferry_queue_take() - take the first image of a place
+ * @queue: the session's queue
+ * @from: the place
+ * @to: where it goes
+ *
+ * Return: the image, or NULL if there is none or the session is over.
+ */
+struct ferry_image *ferry_queue_take(struct ferry_queue *queue,
+				     enum ferry_image_place from,
+				     enum ferry_image_place to)
+{
+	struct ferry_image *image;
+
+	guard(spinlock)(&queue->lock);
+	if (queue->phase == FERRY_PHASE_CLOSED)
+		return NULL;
+	image = ferry_queue_first(queue, BIT(from));
+	if (image)
+		move(queue, image, to);
 	return image;
 }
 
-/**
- * ferry_queue_read() - account for bytes that the user has got
- * @queue: the session's queue
- * @kind: of the image they belong to
- * @bytes: how many
- */
-void ferry_queue_read(struct ferry_queue *queue, enum ferry_image_kind kind,
-		      u64 bytes)
+/* The smallest that is large enough, else the largest. */
+static struct ferry_image *best_spare(struct ferry_queue *queue, u64 bytes)
 {
-	u64 *unread = kind == FERRY_IMAGE_INITIAL ? &queue->unread_initial :
-						    &queue->unread_dirty;
+	struct ferry_image *image, *best = NULL;
+	u64 room, best_room = 0;
 
-	spin_lock_irq(&queue->lock);
-	*unread -= min(*unread, bytes);
-	spin_unlock_irq(&queue->lock);
+	list_for_each_entry(image, &queue->images, node) {
+		room = image->memory.capacity;
+		if (image->place != FERRY_IMAGE_SPARE)
+			continue;
+		if (!best || (best_room < bytes ? room > best_room :
+			      room >= bytes && room < best_room)) {
+			best = image;
+			best_room = room;
+		}
+	}
+	return best;
 }
 
 /**
- * ferry_queue_sleeps() - does a reader that found nothing have to wait?
+ * ferry_queue_take_spare() - take the spare image that fits best
  * @queue: the session's queue
+ * @bytes: room it should have
+ * @to: HELD, or USER for a writer, who is given a reference
  *
- * Return: false once a read would return something: data, an end, an error.
+ * Return: the smallest that is large enough, else the largest; NULL if there
+ * is none or the session is over.
  */
-bool ferry_queue_sleeps(struct ferry_queue *queue)
+struct ferry_image *ferry_queue_take_spare(struct ferry_queue *queue, u64 bytes,
+					   enum ferry_image_place to)
 {
-	bool sleeps;
+	struct ferry_image *image;
 
-	spin_lock_irq(&queue->lock);
-	sleeps = list_empty(&queue->ready) &&
-		 verdict_without_image(queue) == -EAGAIN;
-	spin_unlock_irq(&queue->lock);
-	return sleeps;
+	guard(spinlock)(&queue->lock);
+	if (queue->phase == FERRY_PHASE_CLOSED)
+		return NULL;
+	image = best_spare(queue, bytes);
+	if (image && move(queue, image, to) && to == FERRY_IMAGE_USER)
+		kref_get(&image->ref);
+	return image;
+}
+
+/* Resumes */
+
+static bool is_loading(struct ferry_queue *queue)
+{
+	return queue->phase != FERRY_PHASE_CLOSED && !queue->error &&
+	       ferry_queue_first(queue, FERRY_AT(READY) | FERRY_AT(HELD) | FERRY_AT(FIRMWARE));
 }
 
 /**
- * ferry_queue_readable() - for poll
+ * ferry_queue_is_loading() - are images on their way to the firmware?
  * @queue: the session's queue
  *
- * Return: true if there is data, the end of the stream, or an error. At a
- * temporary end there is not, and the poller asks for more by that.
+ * Return: false also if the session failed or was closed.
  */
-bool ferry_queue_readable(struct ferry_queue *queue)
+bool ferry_queue_is_loading(struct ferry_queue *queue)
 {
-	bool readable;
+	guard(spinlock)(&queue->lock);
+	return is_loading(queue);
+}
 
-	spin_lock_irq(&queue->lock);
-	readable = queue->phase == FERRY_PHASE_CLOSED || queue->error ||
-		   queue->phase == FERRY_PHASE_SAVED ||
-		   queue->unread_initial || queue->unread_dirty;
-	if (!readable)
-		queue->demand = true;
-	spin_unlock_irq(&queue->lock);
-	return readable;
+/* Why a writer can go on no more, 0 if it can. */
+static int writer_error(struct ferry_queue *queue)
+{
+	lockdep_assert_held(&queue->lock);
+	if (queue->phase != FERRY_PHASE_RECEIVING)
+		return -ENODEV;
+	return queue->error;
 }
 
 /**
  * ferry_queue_add_received() - hand an image of a resume to the firmware
  * @queue: the session's queue
- * @image: a whole image
+ * @image: a whole image, with the writer
  *
  * Return: 0, or why the session takes it no more.
  */
 int ferry_queue_add_received(struct ferry_queue *queue,
 			     struct ferry_image *image)
 {
-	int err = 0;
+	int err;
 
-	spin_lock_irq(&queue->lock);
-	if (queue->phase != FERRY_PHASE_RECEIVING)
-		err = -ENODEV;
-	else if (queue->error)
-		err = queue->error;
-	else
-		list_add_tail(&image->node, &queue->ready);
-	spin_unlock_irq(&queue->lock);
+	guard(spinlock)(&queue->lock);
+	err = writer_error(queue);
+	if (!err)
+		move(queue, image, FERRY_IMAGE_READY);
 	return err;
 }
 
-/**
- * ferry_queue_loading() - are images on their way to the firmware?
- * @queue: the session's queue
- *
- * Return: false also if the session failed or was closed.
+/*
+ * All may come back but what the writer itself fills and what is lost: also
+ * what an image had that is GONE and about to be freed.
  */
-bool ferry_queue_loading(struct ferry_queue *queue)
+static int has_memory(struct ferry_queue *queue, u64 bytes)
 {
-	bool loading;
+	struct ferry_image *image;
+	u64 kept = 0;
+	int err;
 
-	spin_lock_irq(&queue->lock);
-	loading = queue->phase != FERRY_PHASE_CLOSED && !queue->error &&
-		  (queue->active || !list_empty(&queue->ready));
-	spin_unlock_irq(&queue->lock);
-	return loading;
+	err = writer_error(queue);
+	if (err || fits(queue, bytes))
+		return err;
+	list_for_each_entry(image, &queue->images, node)
+		if (image->place == FERRY_IMAGE_USER ||
+		    image->place == FERRY_IMAGE_LOST)
+			kept += image->memory.capacity;
+	return queue->charged > kept ? -EAGAIN : -ENOBUFS;
 }
 
 /**
- * ferry_queue_room() - can a writer get memory?
+ * ferry_queue_has_memory() - can a writer get memory?
  * @queue: the session's queue
  * @bytes: how much it wants
  *
- * A writer that has to wait asks the worker by that to free spare images.
- *
- * Return: 0 if it can, or shall look for an error; -EAGAIN if it has to wait;
- * -ENOBUFS if there is nothing to wait for.
+ * Return: 0 if it can, -EAGAIN if it has to wait, -ENOBUFS if there is nothing
+ * to wait for, another negative errno if the session failed or is over.
  */
-int ferry_queue_room(struct ferry_queue *queue, u64 bytes)
+int ferry_queue_has_memory(struct ferry_queue *queue, u64 bytes)
 {
-	int err = 0;
+	guard(spinlock)(&queue->lock);
+	return has_memory(queue, bytes);
+}
 
-	spin_lock_irq(&queue->lock);
-	if (queue->phase == FERRY_PHASE_RECEIVING && !queue->error &&
-	    queue->charged + bytes > queue->budget) {
-		err = queue->active || !list_empty(&queue->ready) ||
-		      !list_empty(&queue->spare) ? -EAGAIN : -ENOBUFS;
-		queue->demand = true;
-	}
-	spin_unlock_irq(&queue->lock);
+static int has_turn(struct ferry_queue *queue)
+{
+	int err = writer_error(queue);
+
+	if (!err && ferry_queue_count(queue, FERRY_AT(READY)) >= READY_MAX)
+		err = -EAGAIN;
 	return err;
+}
+
+/**
+ * ferry_queue_has_turn() - may a writer begin another image?
+ * @queue: the session's queue
+ *
+ * Few wait for the firmware, whatever the budget: the user is to be told of a
+ * load that fails, and the last arc waits for all of them.
+ *
+ * Return: 0 if it may, -EAGAIN if it has to wait, another negative errno if
+ * the session failed or is over.
+ */
+int ferry_queue_has_turn(struct ferry_queue *queue)
+{
+	guard(spinlock)(&queue->lock);
+	return has_turn(queue);
+}
+
+/**
+ * ferry_queue_is_writable() - for poll
+ * @queue: the session's queue
+ *
+ * Return: true if a write takes something, or fails.
+ */
+bool ferry_queue_is_writable(struct ferry_queue *queue)
+{
+	int err;
+
+	guard(spinlock)(&queue->lock);
+	if (queue->arrival.last_byte_due && is_loading(queue))
+		return false;
+	err = ferry_queue_first(queue, FERRY_AT(USER)) ? 0 : has_turn(queue);
+	if (!err)
+		err = has_memory(queue, FERRY_WRITE_STEP_MIN);
+	return err != -EAGAIN;
 }

@@ -12,32 +12,8 @@
 #include <linux/uio.h>
 
 #include "estimate.h"
+#include "reader.h"
 #include "session.h"
-#include "stream.h"
-
-/**
- * ferry_stream_begin_save() - put the first records into the stream
- * @session: a save, whose FD nobody has yet
- * @stop_copy_size: expected bytes of the final image, 0 for no such record
- */
-void ferry_stream_begin_save(struct ferry_session *session, u64 stop_copy_size)
-{
-	struct ferry_stream *stream = &session->stream;
-	struct ferry_queue *queue = &session->queue;
-
-	stream->control_end = ferry_encode_identity(&stream->encoder,
-						    stream->control,
-						    &session->own);
-	if (stop_copy_size)
-		stream->control_end +=
-			ferry_encode_stop_copy_size(&stream->encoder,
-						    stream->control +
-						    stream->control_end,
-						    stop_copy_size);
-	spin_lock_irq(&queue->lock);
-	queue->unread_initial += stream->control_end;
-	spin_unlock_irq(&queue->lock);
-}
 
 static size_t read_control(struct ferry_session *session, struct iov_iter *to)
 {
@@ -76,6 +52,27 @@ static size_t read_image(struct ferry_session *session, struct iov_iter *to)
 	return bytes;
 }
 
+static int begin_stream(struct ferry_session *session)
+{
+	struct ferry_stream *stream = &session->stream;
+	u64 stop_copy_size;
+
+	if (!ferry_queue_has_begun(&session->queue, &stop_copy_size))
+		return -EAGAIN;
+	stream->stage = FERRY_READ_IMAGES;
+	stream->control_at = 0;
+	stream->control_end = ferry_encode_identity(&stream->encoder,
+						    stream->control,
+						    &session->own);
+	if (stop_copy_size)
+		stream->control_end +=
+			ferry_encode_stop_copy_size(&stream->encoder,
+						    stream->control +
+						    stream->control_end,
+						    stop_copy_size);
+	return 1;
+}
+
 static void begin_image(struct ferry_stream *stream, struct ferry_image *image)
 {
 	stream->image = image;
@@ -94,7 +91,7 @@ static void end_image(struct ferry_session *session)
 {
 	struct ferry_stream *stream = &session->stream;
 
-	ferry_queue_add_spare(&session->queue, stream->image);
+	ferry_queue_move(&session->queue, stream->image, FERRY_IMAGE_SPARE);
 	ferry_stream_let_go(stream);
 	ferry_session_kick(session);
 }
@@ -108,6 +105,14 @@ static void end_save(struct ferry_session *session)
 		return;
 	WRITE_ONCE(window->open, false);
 	ferry_session_kick(session);
+}
+
+static void end_stream(struct ferry_stream *stream)
+{
+	stream->stage = FERRY_READ_LAST;
+	stream->control_at = 0;
+	stream->control_end = ferry_encode_end(&stream->encoder,
+					       stream->control);
 }
 
 /*
@@ -126,6 +131,8 @@ static int next_to_read(struct ferry_session *session)
 		return 1;
 	if (stream->image)
 		end_image(session);
+	if (stream->stage == FERRY_READ_FIRST)
+		return begin_stream(session);
 
 	image = ferry_queue_next(&session->queue, &verdict);
 	if (image) {
@@ -134,15 +141,19 @@ static int next_to_read(struct ferry_session *session)
 	}
 	if (verdict)
 		return verdict;
-	if (stream->ended) {
+	if (stream->stage == FERRY_READ_LAST) {
 		end_save(session);
 		return 0;
 	}
-	stream->ended = true;
-	stream->control_at = 0;
-	stream->control_end = ferry_encode_end(&stream->encoder,
-					       stream->control);
+	end_stream(stream);
 	return 1;
+}
+
+/* Let the worker see whether there is something to save for the reader. */
+static void ask(struct ferry_session *session)
+{
+	ferry_queue_ask(&session->queue);
+	ferry_session_kick(session);
 }
 
 static ssize_t read_available(struct ferry_session *session,
@@ -165,6 +176,9 @@ static ssize_t read_available(struct ferry_session *session,
 			return done ?: -EFAULT;
 		done += bytes;
 		atomic64_add(bytes, &session->vf->stats.bytes_read);
+		if (fatal_signal_pending(current))
+			break;
+		cond_resched();
 	}
 	return done;
 }
@@ -175,7 +189,7 @@ static ssize_t read_available(struct ferry_session *session,
  * @to: where
  * @nonblock: rather fail with -EAGAIN than wait for the firmware
  *
- * For both faces of a session: its data FD and the migration region.
+ * For both protocols: the data FD and the migration region.
  *
  * Return: bytes read, fewer than asked for if there are no more now; 0 at the
  * end of the stream; -ENOMSG at its temporary end in pre-copy, -ENODEV if the
@@ -191,11 +205,11 @@ ssize_t ferry_stream_read(struct ferry_session *session, struct iov_iter *to,
 	for (;;) {
 		done = read_available(session, to);
 		if (done == -ENOMSG || done == -EAGAIN)
-			ferry_session_kick(session);
+			ask(session);
 		if (done != -EAGAIN || nonblock)
 			return done;
 		if (wait_event_interruptible(queue->wait,
-					     !ferry_queue_sleeps(queue)))
+					     !ferry_queue_reader_waits(queue)))
 			return -ERESTARTSYS;
 	}
 }
@@ -211,7 +225,8 @@ bool ferry_stream_at_end(struct ferry_session *session)
 	struct ferry_stream *stream = &session->stream;
 
 	lockdep_assert_held(&stream->mutex);
-	return stream->ended && stream->control_at == stream->control_end;
+	return stream->stage == FERRY_READ_LAST &&
+	       stream->control_at == stream->control_end;
 }
 
 static ssize_t ferry_read_iter(struct kiocb *iocb, struct iov_iter *to)
@@ -228,7 +243,7 @@ static ssize_t ferry_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	if (done)
 		return done;
 	done = ferry_stream_read(session, to, nonblock);
-	ferry_stream_unlock(session);
+	ferry_stream_unlock(&session->stream);
 	return done;
 }
 
@@ -239,10 +254,10 @@ static __poll_t ferry_read_poll(struct file *file, poll_table *table)
 	__poll_t events = 0;
 
 	poll_wait(file, &queue->wait, table);
-	if (ferry_queue_readable(queue))
+	if (ferry_queue_is_readable(queue))
 		events |= EPOLLIN | EPOLLRDNORM;
 	else
-		ferry_session_kick(session);
+		ask(session);
 	if (ferry_session_is_closed(session))
 		events |= EPOLLRDHUP | EPOLLHUP;
 	else if (READ_ONCE(queue->error))
@@ -277,6 +292,6 @@ const struct file_operations ferry_reader_fops = {
 	.poll = ferry_read_poll,
 	.unlocked_ioctl = ferry_read_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
-	.show_fdinfo = ferry_stream_show_fdinfo,
-	.release = ferry_stream_release,
+	.show_fdinfo = ferry_session_show_fdinfo,
+	.release = ferry_session_release,
 };

@@ -5,7 +5,7 @@
  * VMMs that know no other; Documentation/region.rst has it and each decision
  * that its text leaves open.
  *
- * A face, nothing more: device_state goes along the arcs of fsm.c, chunks are
+ * Another way in, nothing more: device_state goes along the arcs of fsm.c, chunks are
  * read from and written to a session's stream by reader.c and writer.c, in the
  * bytes that a data FD would give or take.
  *
@@ -26,8 +26,10 @@
 #include "compat.h"
 #include "estimate.h"
 #include "fsm.h"
+#include "reader.h"
 #include "region.h"
 #include "session.h"
+#include "writer.h"
 
 /*
  * VMMs want data_offset to be where the mappable area begins, and that never
@@ -119,7 +121,7 @@ static struct ferry_session *own_session(struct ferry_region *region)
 {
 	struct ferry_session *session = ferry_session_current(region->vf);
 
-	if (session && session->face != FERRY_FACE_REGION) {
+	if (session && session->protocol != FERRY_PROTOCOL_REGION) {
 		ferry_session_put(session);
 		return ERR_PTR(-EBUSY);
 	}
@@ -145,7 +147,7 @@ static struct ferry_session *lock_session(struct ferry_region *region)
 
 static void unlock_session(struct ferry_session *session)
 {
-	ferry_stream_unlock(session);
+	ferry_stream_unlock(&session->stream);
 	ferry_session_put(session);
 }
 
@@ -254,7 +256,7 @@ static int get_pending_bytes(struct ferry_region *region, u64 *value)
 	if (err)
 		goto out;
 	*value = count_pending(session, bytes, stopped);
-	ferry_stream_unlock(session);
+	ferry_stream_unlock(&session->stream);
 out:
 	ferry_session_put(session);
 	return err;

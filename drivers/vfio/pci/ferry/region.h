@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The migration region: the first VFIO migration protocol, as a second face of
- * the sessions. See region.c and Documentation/region.rst.
+ * The migration region: the first VFIO migration protocol, a second way to the
+ * sessions. See region.c and Documentation/region.rst. Only there with
+ * CONFIG_VFIO_FERRY_REGION.
  */
 #ifndef FERRY_REGION_H
 #define FERRY_REGION_H
@@ -36,6 +37,13 @@ struct ferry_chunk {
 	size_t taken;
 };
 
+#ifdef CONFIG_VFIO_FERRY_REGION
 int ferry_region_add(struct ferry_vf *vf);
+#else
+static inline int ferry_region_add(struct ferry_vf *vf)
+{
+	return 0;
+}
+#endif
 
 #endif /* FERRY_REGION_H */

@@ -3,23 +3,22 @@
  * Saving: from the firmware into the queue. See save.h.
  *
  * The begin and cancel functions are called by fsm.c under state_mutex,
- * ferry_save_work() by the session worker, vfio_ferry_saved() by the backend in
- * any context. Whoever runs commands
- * holds the lane; a query and the save that follows it hold it in one piece,
- * for the firmware measures the memory of a save by the last query.
+ * ferry_save_work() by the worker. A query and the save that follows it have
+ * the command slot in one piece, for the firmware measures the memory of a
+ * save by the last query.
  */
 #include <linux/jiffies.h>
+#include <linux/math64.h>
 #include <linux/sizes.h>
 
 #include "compat.h"
 #include "save.h"
 #include "session.h"
-#include "trace.h"
 #include "wire.h"
 
-/* Looks for changes while a reader waits for some: first and longest pause */
-#define POLL_DELAY_MIN		msecs_to_jiffies(4)
-#define POLL_DELAY_MAX		msecs_to_jiffies(128)
+/* Looks for changes while somebody waits for some: first and longest pause */
+#define LOOK_DELAY_MIN		msecs_to_jiffies(4)
+#define LOOK_DELAY_MAX		msecs_to_jiffies(128)
 /* A spare image this many times larger than the next one is not kept */
 #define SPARE_EXCESS		4
 #define SPARE_BYTES_MIN		SZ_1M
@@ -41,18 +40,17 @@ static u64 image_bytes(struct ferry_vf *vf,
 	return max3(estimate->required, part, (u64)PAGE_SIZE);
 }
 
-/* Memory for the final image, with room for what changes until then. */
-static u64 reserve_bytes(struct ferry_vf *vf, u64 changed)
+/* Memory for the final image, whatever changes until then. */
+static u64 reserve_bytes(struct ferry_vf *vf)
 {
-	u64 bytes = max(vf->full + vf->full / 10, changed + changed / 4);
-	u64 part = part_bytes(vf);
+	u64 full = READ_ONCE(vf->full_bytes);
 
-	return part ? min(bytes, part) : min(bytes, vf->device->ops->max_image);
+	return min(full + div_u64(full, 10), part_bytes(vf) ?: vf->max_image);
 }
 
 /**
  * ferry_save_query_full() - ask what a full save needs
- * @vf: the function; the caller holds the lane
+ * @vf: the function; the caller has the command slot
  * @estimate: filled
  *
  * Return: 0 or negative errno.
@@ -63,22 +61,23 @@ int ferry_save_query_full(struct ferry_vf *vf,
 	int err = ferry_command_query(vf, false, estimate);
 
 	if (!err)
-		WRITE_ONCE(vf->full, max(estimate->required, estimate->total));
+		WRITE_ONCE(vf->full_bytes, max(estimate->required,
+					       estimate->total));
 	return err;
 }
+
+/* Images */
 
 static void discard_spares(struct ferry_vf *vf, struct ferry_queue *queue)
 {
 	struct ferry_image *image;
 
-	while ((image = ferry_queue_take_largest(queue)))
+	while ((image = ferry_queue_take(queue, FERRY_IMAGE_SPARE,
+					 FERRY_IMAGE_HELD)))
 		ferry_image_discard(vf, image);
 }
 
-/*
- * An image with that much room, mapped: the best spare one, else the largest
- * of them made longer, else a new one.
- */
+/* An image, HELD, with that much room, mapped: the best spare one or a new one. */
 static struct ferry_image *get_image(struct ferry_vf *vf,
 				     struct ferry_session *session, u64 bytes)
 {
@@ -86,18 +85,16 @@ static struct ferry_image *get_image(struct ferry_vf *vf,
 	struct ferry_image *image;
 	int err;
 
-	image = ferry_queue_take_spare(queue, bytes);
+	image = ferry_queue_take_spare(queue, bytes, FERRY_IMAGE_HELD);
 	if (!image)
-		image = ferry_queue_take_largest(queue);
-	if (!image)
-		image = ferry_image_new(session, false);
+		image = ferry_image_new(session, FERRY_IMAGE_HELD);
 	if (!image)
 		return ERR_PTR(-ENOMEM);
 
-	err = ferry_image_grow(image, bytes);
+	err = ferry_image_grow(image, bytes, FERRY_EFFORT_NEEDED);
 	if (err == -ENOBUFS) {
 		discard_spares(vf, queue);
-		err = ferry_image_grow(image, bytes);
+		err = ferry_image_grow(image, bytes, FERRY_EFFORT_NEEDED);
 	}
 	if (!err)
 		err = ferry_image_map(vf, image);
@@ -107,88 +104,152 @@ static struct ferry_image *get_image(struct ferry_vf *vf,
 	return ERR_PTR(err);
 }
 
-/*
- * Issue a save of as many of the expected bytes as the image holds. The caller
- * holds the lane; if this succeeds the save does, and leaves it when its
- * outcome arrives.
- */
-static int issue(struct ferry_vf *vf, struct ferry_image *image,
-		 enum ferry_image_kind kind, unsigned int flags)
+static bool is_made(struct ferry_queue *queue)
 {
-	struct ferry_queue *queue = &image->session->queue;
-	int err = -ENODEV;
-	u64 bytes;
+	guard(spinlock)(&queue->lock);
+	return !ferry_queue_first(queue, FERRY_AT(HELD));
+}
 
-	spin_lock_irq(&queue->lock);
-	if (queue->phase != FERRY_PHASE_CLOSED) {
-		image->kind = kind;
-		bytes = min(queue->expected, image->memory.capacity);
-		queue->expected -= bytes;
-		queue->active = image;
-		queue->active_bytes = bytes + FERRY_WIRE_IMAGE_OVERHEAD;
-		err = 0;
-	}
-	spin_unlock_irq(&queue->lock);
+/*
+ * From here on the image that was set aside for the final state is a spare
+ * one. If the worker is still making it, that is waited for, killably. The
+ * caller has the command slot.
+ */
+static int release_reserve(struct ferry_queue *queue)
+{
+	struct ferry_image *image;
+	int err;
+
+	err = wait_event_killable(queue->wait, is_made(queue));
 	if (err)
 		return err;
-	/* Those who wait for the lane to ask a question need not any more. */
-	wake_up_all(&vf->lane.wait);
+	image = ferry_queue_take(queue, FERRY_IMAGE_RESERVE, FERRY_IMAGE_HELD);
+	if (image)
+		ferry_queue_move(queue, image, FERRY_IMAGE_SPARE);
+	return 0;
+}
 
-	err = ferry_command_save(vf, image, flags);
-	if (!err)
-		return 0;
-	spin_lock_irq(&queue->lock);
-	queue->active = NULL;
-	queue->active_bytes = 0;
-	spin_unlock_irq(&queue->lock);
-	if (err != -ETIMEDOUT)
-		ferry_queue_add_spare(queue, image);
-	return err;
+/*
+ * The image to be set aside for the final state, HELD, if there is none or it
+ * may turn out too small. Tried once for each size: without enough of it the
+ * final image allocates, which is slower, and counted.
+ */
+static struct ferry_image *begin_reserve(struct ferry_vf *vf,
+					 struct ferry_session *session)
+{
+	struct ferry_queue *queue = &session->queue;
+	u64 bytes = reserve_bytes(vf);
+	struct ferry_image *image;
+
+	if (bytes <= queue->outlook.reserve)
+		return NULL;
+	queue->outlook.reserve = bytes;
+	image = ferry_queue_take(queue, FERRY_IMAGE_RESERVE, FERRY_IMAGE_HELD);
+	return image ?: ferry_image_new(session, FERRY_IMAGE_HELD);
+}
+
+/* Give it its memory. Without the command slot: users go on asking meanwhile. */
+static void make_reserve(struct ferry_vf *vf, struct ferry_image *image)
+{
+	struct ferry_queue *queue = &image->session->queue;
+
+	ferry_image_grow(image, queue->outlook.reserve, FERRY_EFFORT_WELCOME);
+	if (!image->memory.capacity || ferry_image_map(vf, image))
+		ferry_image_discard(vf, image);
+	else
+		ferry_queue_move(queue, image, FERRY_IMAGE_RESERVE);
+}
+
+/* Arcs */
+
+/* Hand an image and the command slot to the worker. */
+static void assign(struct ferry_vf *vf, struct ferry_image *image,
+		   enum ferry_image_kind kind, unsigned int flags)
+{
+	image->kind = kind;
+	image->save_flags = flags;
+	ferry_queue_assign(&image->session->queue, image, FERRY_IMAGE_PENDING);
+	wake_up_all(&vf->slot.wait);	/* who wants to ask: need not now */
+	ferry_worker_kick(vf);
+}
+
+static struct ferry_image *make_initial(struct ferry_vf *vf,
+					struct ferry_session *session)
+{
+	struct ferry_queue *queue = &session->queue;
+	struct vfio_ferry_estimate estimate;
+	struct ferry_image *image;
+	u64 bytes, needed;
+	int err;
+
+	err = ferry_save_query_full(vf, &estimate);
+	if (err)
+		return ERR_PTR(err);
+	bytes = image_bytes(vf, &estimate);
+	needed = bytes + reserve_bytes(vf) + SZ_128K;
+	if (needed > queue->budget) {
+		ferry_vf_refuse(vf, "pre-copy needs max_inflight_bytes of %llu or more",
+				needed);
+		return ERR_PTR(-ENOBUFS);
+	}
+	image = get_image(vf, session, bytes);
+	if (IS_ERR(image))
+		return image;
+	ferry_queue_begin(queue, true, estimate.required);
+	ferry_queue_expect(queue, &estimate, false);
+	return image;
 }
 
 /**
  * ferry_save_begin_precopy() - save the initial image
  * @vf: the function
- * @session: its session, paused
+ * @session: its session, just opened
  *
- * Return: 0 once the save runs, or negative errno.
+ * Return: 0 once the worker is to save it, or negative errno.
  */
 int ferry_save_begin_precopy(struct ferry_vf *vf, struct ferry_session *session)
 {
-	struct ferry_queue *queue = &session->queue;
-	struct vfio_ferry_estimate estimate;
 	struct ferry_image *image;
-	u64 bytes, reserve;
 	int err;
 
 	lockdep_assert_held(&vf->state_mutex);
-	err = ferry_lane_enter(&vf->lane);
+	err = ferry_slot_take(&vf->slot);
 	if (err)
 		return err;
-	err = ferry_save_query_full(vf, &estimate);
-	if (err)
-		goto leave;
-
-	bytes = image_bytes(vf, &estimate);
-	reserve = reserve_bytes(vf, 0);
-	if (bytes + reserve + SZ_128K > queue->budget) {
-		ferry_vf_refuse(vf, "pre-copy needs max_inflight_bytes of %llu or more",
-				bytes + reserve + SZ_128K);
-		err = -ENOBUFS;
-		goto leave;
+	image = make_initial(vf, session);
+	if (IS_ERR(image)) {
+		ferry_slot_give(vf);
+		return PTR_ERR(image);
 	}
-	image = get_image(vf, session, bytes);
-	err = PTR_ERR_OR_ZERO(image);
-	if (err)
-		goto leave;
-	ferry_stream_begin_save(session, estimate.required);
-	ferry_queue_expect(queue, &estimate, false);
-	err = issue(vf, image, FERRY_IMAGE_INITIAL, VFIO_FERRY_SAVE_TRACK);
-	if (!err)
-		return 0;
-leave:
-	ferry_lane_leave(vf);
-	return err;
+	assign(vf, image, FERRY_IMAGE_INITIAL, VFIO_FERRY_SAVE_TRACK);
+	return 0;
+}
+
+/* The caller has the command slot. */
+static int stop_tracking(struct ferry_vf *vf, struct ferry_session *session)
+{
+	struct ferry_queue *queue = &session->queue;
+	struct vfio_ferry_estimate estimate = {};
+	struct ferry_image *image = NULL;
+	int err;
+
+	if (!queue->outlook.untracked)
+		ferry_command_query(vf, true, &estimate);
+	if (estimate.required) {
+		err = release_reserve(queue);
+		if (err)
+			return err;
+		image = get_image(vf, session, image_bytes(vf, &estimate));
+		if (IS_ERR(image))
+			return PTR_ERR(image);
+		ferry_queue_move(queue, image, FERRY_IMAGE_FIRMWARE);
+	}
+	err = ferry_command_stop_tracking(vf, image);
+	if (image)
+		ferry_queue_move(queue, image, err == -ETIMEDOUT ?
+				 FERRY_IMAGE_LOST : FERRY_IMAGE_SPARE);
+	/* The command has said so itself. */
+	return 0;
 }
 
 /**
@@ -203,315 +264,326 @@ leave:
 void ferry_save_cancel_precopy(struct ferry_vf *vf,
 			       struct ferry_session *session)
 {
-	struct ferry_queue *queue = &session->queue;
-	struct vfio_ferry_estimate estimate = {};
-	struct ferry_image *image = NULL;
-	u64 bytes;
+	int err;
 
 	lockdep_assert_held(&vf->state_mutex);
-	ferry_queue_set_phase(queue, FERRY_PHASE_PAUSED);
-	flush_delayed_work(&vf->worker);
-	if (ferry_lane_enter(&vf->lane)) {
-		dev_warn(&vf->device->core.pdev->dev,
-			 "cannot end change tracking, the firmware is busy\n");
-		return;
+	ferry_queue_set_phase(&session->queue, FERRY_PHASE_PAUSED);
+	err = ferry_slot_take(&vf->slot);
+	if (!err) {
+		err = stop_tracking(vf, session);
+		ferry_slot_give(vf);
 	}
-	if (!queue->untracked)
-		ferry_command_query(vf, true, &estimate);
-	if (estimate.required) {
-		bytes = image_bytes(vf, &estimate);
-		image = queue->reserve;
-		if (!image || image->memory.capacity < bytes)
-			image = get_image(vf, session, bytes);
-	}
-	if (!IS_ERR(image))
-		ferry_command_stop_tracking(vf, image);
-	else
+	if (err)
 		dev_warn(&vf->device->core.pdev->dev,
-			 "cannot end change tracking, no memory: %pe\n", image);
-	ferry_lane_leave(vf);
+			 "cannot end change tracking: %pe\n", ERR_PTR(err));
 }
 
-static void open_window(struct ferry_vf *vf)
-{
-	struct ferry_window *window = &vf->stats.window;
-
-	atomic_set(&window->allocations, 0);
-	atomic_set(&window->maps, 0);
-	atomic_set(&window->unmaps, 0);
-	atomic_set(&window->frees, 0);
-	WRITE_ONCE(window->open, true);
-}
-
-/* The image set aside for the final state if it is large enough. */
-static struct ferry_image *final_image(struct ferry_vf *vf,
-				       struct ferry_session *session, u64 bytes)
+static struct ferry_image *make_final(struct ferry_vf *vf,
+				      struct ferry_session *session,
+				      bool changes)
 {
 	struct ferry_queue *queue = &session->queue;
+	struct vfio_ferry_estimate estimate;
 	struct ferry_image *image;
+	u64 bytes;
+	int err;
 
-	spin_lock_irq(&queue->lock);
-	image = queue->reserve;
-	queue->reserve = NULL;
-	spin_unlock_irq(&queue->lock);
-	if (image && image->memory.capacity >= bytes)
-		return image;
-	if (image)
-		ferry_queue_add_spare(queue, image);
-	return get_image(vf, session, bytes);
+	err = changes ? ferry_command_query(vf, true, &estimate) :
+			ferry_save_query_full(vf, &estimate);
+	if (err)
+		return ERR_PTR(err);
+	err = release_reserve(queue);
+	if (err)
+		return ERR_PTR(err);
+	bytes = image_bytes(vf, &estimate);
+	image = get_image(vf, session, bytes);
+	if (image == ERR_PTR(-ENOBUFS))
+		ferry_vf_refuse(vf, "the final image needs max_inflight_bytes of %llu or more",
+				bytes);
+	if (!IS_ERR(image))
+		ferry_queue_expect(queue, &estimate, false);
+	return image;
 }
 
-/*
- * Back to a paused pre-copy. The function will be resumed, and with that the
- * firmware may forget what changed: the next final image is a full one.
- */
-static void lose_track(struct ferry_queue *queue)
+/* The caller has the command slot, and keeps it if this fails. */
+static int begin_final(struct ferry_vf *vf, struct ferry_session *session)
 {
-	spin_lock_irq(&queue->lock);
-	queue->untracked = true;
-	spin_unlock_irq(&queue->lock);
-	ferry_queue_set_phase(queue, FERRY_PHASE_PAUSED);
+	struct ferry_queue *queue = &session->queue;
+	bool precopy = queue->phase != FERRY_PHASE_OPENED;
+	bool changes = precopy && !queue->outlook.untracked;
+	struct ferry_image *image;
+
+	image = make_final(vf, session, changes);
+	if (IS_ERR(image))
+		return PTR_ERR(image);
+	if (precopy)
+		ferry_queue_set_phase(queue, FERRY_PHASE_FINAL);
+	else
+		ferry_queue_begin(queue, false, 0);
+	assign(vf, image, FERRY_IMAGE_FINAL,
+	       changes ? VFIO_FERRY_SAVE_INCREMENTAL : 0);
+	return 0;
 }
 
 /**
  * ferry_save_begin_final() - save the final image, or its first part
  * @vf: the function, stopped
- * @session: its session
+ * @session: its session, just opened or a paused pre-copy
  *
- * Return: 0 once the save runs, or negative errno; the session is then as it
- * was, but for what changed: all of the state will come with the final image.
+ * Return: 0 once the worker is to save it, or negative errno; the session is
+ * then as it was, but for what changed: all of the state will come with the
+ * final image.
  */
 int ferry_save_begin_final(struct ferry_vf *vf, struct ferry_session *session)
 {
-	struct ferry_queue *queue = &session->queue;
-	bool precopy = queue->phase == FERRY_PHASE_PAUSED;
-	struct vfio_ferry_estimate estimate;
-	struct ferry_image *image;
-	bool changes;
-	u64 bytes;
 	int err;
 
 	lockdep_assert_held(&vf->state_mutex);
-	open_window(vf);
-	ferry_queue_set_phase(queue, FERRY_PHASE_FINAL);
-	if (precopy)
-		flush_delayed_work(&vf->worker);
-	else
-		ferry_stream_begin_save(session, 0);
-
-	err = ferry_lane_enter(&vf->lane);
-	if (err)
-		goto undo;
-	changes = precopy && !queue->untracked;
-	err = changes ? ferry_command_query(vf, true, &estimate) :
-			ferry_save_query_full(vf, &estimate);
-	if (err)
-		goto leave;
-	bytes = image_bytes(vf, &estimate);
-	image = final_image(vf, session, bytes);
-	err = PTR_ERR_OR_ZERO(image);
-	if (err == -ENOBUFS)
-		ferry_vf_refuse(vf, "the final image needs max_inflight_bytes of %llu or more",
-				bytes);
-	if (err)
-		goto leave;
-
-	ferry_queue_expect(queue, &estimate, false);
-	err = issue(vf, image, FERRY_IMAGE_FINAL,
-		    changes ? VFIO_FERRY_SAVE_INCREMENTAL : 0);
+	ferry_window_open(vf);
+	err = ferry_slot_take(&vf->slot);
+	if (!err) {
+		err = begin_final(vf, session);
+		if (err)
+			ferry_slot_give(vf);
+	}
 	if (!err)
 		return 0;
-leave:
-	ferry_lane_leave(vf);
-undo:
 	WRITE_ONCE(vf->stats.window.open, false);
-	if (precopy)
-		lose_track(queue);
+	/*
+	 * The function will be resumed, and with that the firmware may forget
+	 * what changed.
+	 */
+	ferry_queue_lose_track(&session->queue);
 	return err;
 }
 
 /* The worker */
 
-/* Keep an image for the final state, of the size that it may need by now. */
-static void prepare_reserve(struct ferry_vf *vf, struct ferry_session *session)
+/* A session whose firmware saves in parts has few images. */
+static bool has_buffer(struct ferry_queue *queue)
 {
-	struct ferry_queue *queue = &session->queue;
-	struct ferry_image *reserve;
-	u64 bytes;
-
-	spin_lock_irq(&queue->lock);
-	bytes = queue->expected;
-	reserve = queue->reserve;
-	if (reserve)
-		queue->reserve = NULL;
-	spin_unlock_irq(&queue->lock);
-
-	bytes = reserve_bytes(vf, bytes);
-	if (!reserve || reserve->memory.capacity < bytes) {
-		if (reserve)
-			ferry_queue_add_spare(queue, reserve);
-		reserve = get_image(vf, session, bytes);
-	}
-	/* Without one the final image allocates: slower, and counted. */
-	if (IS_ERR(reserve))
-		return;
-	spin_lock_irq(&queue->lock);
-	queue->reserve = reserve;
-	spin_unlock_irq(&queue->lock);
-}
-
-/* Free the spare images that are too many or much too large. */
-static void trim_spares(struct ferry_vf *vf, struct ferry_queue *queue)
-{
-	struct ferry_image *image, *next;
-	u64 part = part_bytes(vf);
-	unsigned int kept = 0;
-	LIST_HEAD(excess);
-	u64 limit;
-
-	spin_lock_irq(&queue->lock);
-	limit = SPARE_EXCESS * max_t(u64, queue->expected, SPARE_BYTES_MIN);
-	list_for_each_entry_safe(image, next, &queue->spare, node) {
-		if (part ? kept < PARTS_SPARE :
-			   image->memory.capacity <= limit)
-			kept++;
-		else
-			list_move(&image->node, &excess);
-	}
-	spin_unlock_irq(&queue->lock);
-
-	list_for_each_entry_safe(image, next, &excess, node) {
-		list_del_init(&image->node);
-		ferry_image_discard(vf, image);
-	}
+	return ferry_queue_count(queue, ~FERRY_AT(SPARE)) < PARTS_MAX;
 }
 
 /*
- * Shall the next middle image be saved now? If the reader waits for one: yes,
+ * Shall the next middle image be saved now? If somebody waits for one: yes,
  * or, if nothing is known to have changed, when it is time to look. If not,
  * only the next part of what is known, while the last one is read.
  */
 static bool wants_middle(struct ferry_vf *vf, struct ferry_queue *queue)
 {
+	struct ferry_outlook *outlook = &queue->outlook;
 	u64 part = part_bytes(vf);
-	unsigned long wait = 0;
-	bool wanted;
+	bool waits = outlook->asked &&
+		     !ferry_queue_first(queue, FERRY_AT(READY));
 
-	spin_lock_irq(&queue->lock);
-	wanted = queue->phase == FERRY_PHASE_PRECOPY && !queue->active &&
-		 !queue->untracked && !queue->error;
-	if (list_empty(&queue->ready) && queue->demand) {
-		if (!queue->expected && time_before(jiffies, queue->poll_next))
-			wait = queue->poll_next - jiffies;
-	} else {
-		wanted = wanted && part && queue->expected >= part &&
-			 (!list_empty(&queue->spare) ||
-			  list_count_nodes(&queue->members) < PARTS_MAX);
+	switch (ferry_queue_prospect(queue)) {
+	case FERRY_PROSPECT_CHANGES:
+		return waits || (part && outlook->changed >= part &&
+				 has_buffer(queue));
+	case FERRY_PROSPECT_UNKNOWN:
+		return waits && time_after_eq(jiffies, outlook->look_next);
+	default:
+		return false;
 	}
-	spin_unlock_irq(&queue->lock);
-	if (wanted && wait)
-		ferry_worker_kick_later(vf, wait);
-	return wanted && !wait;
 }
 
-/* Nothing changed, or nothing can be done about it now: look again later. */
-static void look_again_later(struct ferry_vf *vf, struct ferry_queue *queue)
+static bool wants_image(struct ferry_vf *vf, struct ferry_queue *queue)
 {
-	unsigned long delay;
-
-	spin_lock_irq(&queue->lock);
-	queue->expected = 0;
-	delay = clamp(queue->poll_delay * 2, POLL_DELAY_MIN, POLL_DELAY_MAX);
-	queue->poll_delay = delay;
-	queue->poll_next = jiffies + delay;
-	spin_unlock_irq(&queue->lock);
-	wake_up_all(&queue->wait);
-	ferry_worker_kick_later(vf, delay);
+	guard(spinlock)(&queue->lock);
+	if (queue->error)
+		return false;
+	switch (queue->phase) {
+	case FERRY_PHASE_PRECOPY:
+		return wants_middle(vf, queue);
+	case FERRY_PHASE_FINAL:
+		return queue->outlook.next_part && has_buffer(queue);
+	default:
+		return false;
+	}
 }
 
-static void save_middle(struct ferry_vf *vf, struct ferry_session *session)
+/*
+ * Nothing changed, or nothing can be done about it now: look again later, if
+ * somebody sleeps in poll then. A reader who comes back asks again.
+ */
+static void look_later(struct ferry_queue *queue)
+{
+	struct ferry_outlook *outlook = &queue->outlook;
+
+	spin_lock(&queue->lock);
+	outlook->changed = 0;
+	outlook->look_delay = clamp(outlook->look_delay * 2, LOOK_DELAY_MIN,
+				    LOOK_DELAY_MAX);
+	outlook->look_next = jiffies + outlook->look_delay;
+	outlook->asked = wq_has_sleeper(&queue->wait);
+	spin_unlock(&queue->lock);
+	wake_up_all(&queue->wait);
+}
+
+static struct ferry_image *make_middle(struct ferry_vf *vf,
+				       struct ferry_session *session)
 {
 	bool tell_reinit = ferry_precopy_info_v2(&vf->device->core.vdev);
 	struct ferry_queue *queue = &session->queue;
-	enum ferry_image_kind kind = FERRY_IMAGE_MIDDLE;
 	struct vfio_ferry_estimate estimate;
 	struct ferry_image *image;
 
-	if (!wants_middle(vf, queue) || ferry_lane_want(&vf->lane))
-		return;
-	/* An arc that had the lane before may have paused the session. */
-	if (!wants_middle(vf, queue) ||
-	    ferry_command_query(vf, true, &estimate) ||
+	if (ferry_command_query(vf, true, &estimate) ||
 	    !ferry_queue_expect(queue, &estimate, tell_reinit))
-		goto later;
-
+		return NULL;
 	image = get_image(vf, session, image_bytes(vf, &estimate));
 	if (IS_ERR(image))
-		goto later;
-	spin_lock_irq(&queue->lock);
-	queue->poll_delay = 0;
-	if (queue->reinit)
-		kind = FERRY_IMAGE_INITIAL;
-	spin_unlock_irq(&queue->lock);
-	if (!issue(vf, image, kind,
-		   VFIO_FERRY_SAVE_INCREMENTAL | VFIO_FERRY_SAVE_TRACK))
-		return;
-later:
-	ferry_lane_leave(vf);
-	look_again_later(vf, queue);
+		return NULL;
+	queue->outlook.look_delay = 0;
+	image->kind = queue->outlook.reinit ? FERRY_IMAGE_INITIAL :
+					      FERRY_IMAGE_MIDDLE;
+	image->save_flags = VFIO_FERRY_SAVE_INCREMENTAL | VFIO_FERRY_SAVE_TRACK;
+	return image;
 }
 
-static unsigned int count_members(struct ferry_queue *queue)
+/* The next part of the final image. */
+static struct ferry_image *make_part(struct ferry_vf *vf,
+				     struct ferry_session *session)
 {
-	unsigned int count;
+	struct ferry_queue *queue = &session->queue;
+	u64 required = queue->outlook.next_part;
+	struct ferry_image *image;
 
-	spin_lock_irq(&queue->lock);
-	count = list_count_nodes(&queue->members);
-	spin_unlock_irq(&queue->lock);
-	return count;
+	image = get_image(vf, session, max3(required, part_bytes(vf),
+					    (u64)PAGE_SIZE));
+	spin_lock(&queue->lock);
+	if (!IS_ERR(image)) {
+		image->kind = FERRY_IMAGE_FINAL;
+		image->save_flags = VFIO_FERRY_SAVE_INCREMENTAL;
+		queue->outlook.changed = max(queue->outlook.changed, required);
+		queue->outlook.next_part = 0;
+	} else if (!ferry_queue_first(queue, FERRY_AT(READY) |
+				      FERRY_AT(USER))) {
+		/* There is no reader to wait for, who might give memory back. */
+		queue->error = PTR_ERR(image);
+	}
+	spin_unlock(&queue->lock);
+	return IS_ERR(image) ? NULL : image;
 }
 
-/* The next part of the final image, as soon as there is memory for it. */
-static void save_next_part(struct ferry_vf *vf, struct ferry_session *session)
+/* Make what is to be saved next. The caller has the command slot. */
+static struct ferry_image *make_next(struct ferry_vf *vf,
+				     struct ferry_session *session)
 {
 	struct ferry_queue *queue = &session->queue;
 	struct ferry_image *image;
-	u64 required, bytes;
+
+	/* Who had the slot before may have changed everything. */
+	if (!wants_image(vf, queue))
+		return NULL;
+	if (READ_ONCE(queue->phase) == FERRY_PHASE_FINAL) {
+		image = make_part(vf, session);
+	} else {
+		image = make_middle(vf, session);
+		if (!image)
+			look_later(queue);
+	}
+	if (image) {
+		ferry_queue_assign(queue, image, FERRY_IMAGE_FIRMWARE);
+		wake_up_all(&vf->slot.wait);	/* as in assign() */
+	}
+	return image;
+}
+
+/* What is to be saved next, with the command slot; NULL without it. */
+static struct ferry_image *next_image(struct ferry_vf *vf,
+				      struct ferry_session *session)
+{
+	struct ferry_queue *queue = &session->queue;
+	struct ferry_image *image;
+
+	image = ferry_queue_take(queue, FERRY_IMAGE_PENDING,
+				 FERRY_IMAGE_FIRMWARE);
+	if (image)
+		return image;
+	if (!wants_image(vf, queue) || ferry_slot_want(&vf->slot))
+		return NULL;
+	image = make_next(vf, session);
+	if (!image)
+		ferry_slot_give(vf);
+	return image;
+}
+
+/* Save an image and give the command slot back. */
+static void save(struct ferry_vf *vf, struct ferry_image *image)
+{
+	struct ferry_session *session = image->session;
+	struct ferry_image *reserve = NULL;
+	u64 next_part;
 	int err;
 
-	spin_lock_irq(&queue->lock);
-	required = queue->active || queue->error ? 0 : queue->next_required;
-	spin_unlock_irq(&queue->lock);
-	if (!required)
-		return;
+	err = ferry_command_save(vf, image, &next_part);
+	if (err)
+		ferry_queue_save_failed(&session->queue, image, err);
+	else
+		ferry_queue_saved(&session->queue, image, next_part);
+	/* While the user reads it; an arc that comes now waits for that. */
+	if (image->kind == FERRY_IMAGE_INITIAL)
+		reserve = begin_reserve(vf, session);
+	ferry_slot_give(vf);
+	if (reserve)
+		make_reserve(vf, reserve);
+}
 
-	bytes = max3(required, part_bytes(vf), (u64)PAGE_SIZE);
-	image = ferry_queue_take_spare(queue, required);
-	if (!image && count_members(queue) >= PARTS_MAX)
-		return;		/* a reader that gives one back kicks */
-	if (!image)
-		image = get_image(vf, session, bytes);
-	if (IS_ERR(image)) {
-		/* Rather wait for the reader than fail, if there is one. */
-		if (count_members(queue) < 2)
-			ferry_queue_fail(queue, PTR_ERR(image));
-		return;
-	}
+/* A spare image that is too many or much too large */
+static struct ferry_image *take_excess(struct ferry_vf *vf,
+				       struct ferry_queue *queue)
+{
+	u64 part = part_bytes(vf);
+	struct ferry_image *image;
+	unsigned int kept = 0;
+	u64 limit;
 
-	err = ferry_lane_want(&vf->lane);
-	if (err) {
-		ferry_queue_add_spare(queue, image);
-		return;
+	guard(spinlock)(&queue->lock);
+	limit = SPARE_EXCESS * max_t(u64, queue->outlook.changed,
+				     SPARE_BYTES_MIN);
+	list_for_each_entry(image, &queue->images, node) {
+		if (image->place != FERRY_IMAGE_SPARE)
+			continue;
+		if (part ? kept++ < PARTS_SPARE :
+			   image->memory.capacity <= limit)
+			continue;
+		ferry_queue_move_locked(queue, image, FERRY_IMAGE_HELD);
+		return image;
 	}
-	spin_lock_irq(&queue->lock);
-	queue->next_required = 0;
-	queue->expected = max(queue->expected, required);
-	spin_unlock_irq(&queue->lock);
-	err = issue(vf, image, FERRY_IMAGE_FINAL, VFIO_FERRY_SAVE_INCREMENTAL);
-	if (err) {
-		ferry_lane_leave(vf);
-		ferry_queue_fail(queue, -EIO);
-	}
+	return NULL;
+}
+
+/* Who waits for changes is not there to kick the worker when it is time. */
+static void look_again(struct ferry_vf *vf, struct ferry_queue *queue)
+{
+	struct ferry_outlook *outlook = &queue->outlook;
+	unsigned long now = jiffies;
+	bool waits;
+
+	spin_lock(&queue->lock);
+	waits = outlook->asked &&
+		ferry_queue_prospect(queue) == FERRY_PROSPECT_UNKNOWN &&
+		!ferry_queue_first(queue, FERRY_AT(READY));
+	spin_unlock(&queue->lock);
+	if (waits)
+		ferry_worker_kick_later(vf, time_before(now, outlook->look_next) ?
+					outlook->look_next - now : 1);
+}
+
+/* Between two images of a pre-copy */
+static void keep_house(struct ferry_vf *vf, struct ferry_session *session)
+{
+	struct ferry_queue *queue = &session->queue;
+	struct ferry_image *image;
+
+	while ((image = take_excess(vf, queue)))
+		ferry_image_discard(vf, image);
+	image = begin_reserve(vf, session);
+	if (image)
+		make_reserve(vf, image);
+	look_again(vf, queue);
 }
 
 /**
@@ -520,123 +592,22 @@ static void save_next_part(struct ferry_vf *vf, struct ferry_session *session)
  */
 void ferry_save_work(struct ferry_session *session)
 {
-	struct ferry_queue *queue = &session->queue;
 	struct ferry_vf *vf = session->vf;
+	struct ferry_image *image;
 
-	switch (READ_ONCE(queue->phase)) {
-	case FERRY_PHASE_PAUSED:
-		prepare_reserve(vf, session);
-		break;
+	while ((image = next_image(vf, session)))
+		save(vf, image);
+
+	switch (READ_ONCE(session->queue.phase)) {
 	case FERRY_PHASE_PRECOPY:
-		prepare_reserve(vf, session);
-		save_middle(vf, session);
-		trim_spares(vf, queue);
-		break;
-	case FERRY_PHASE_FINAL:
-		save_next_part(vf, session);
+		keep_house(vf, session);
 		break;
 	case FERRY_PHASE_SAVED:
 		/* Freeing waits until the reader is through. */
 		if (!READ_ONCE(vf->stats.window.open))
-			discard_spares(vf, queue);
+			discard_spares(vf, &session->queue);
 		break;
 	default:
 		break;
 	}
 }
-
-/* The outcome of a save */
-
-static void add_saved(struct ferry_queue *queue, struct ferry_image *image,
-		      const struct vfio_ferry_saved *saved)
-{
-	u64 bytes = saved->length + FERRY_WIRE_IMAGE_OVERHEAD;
-
-	lockdep_assert_held(&queue->lock);
-	image->memory.length = saved->length;
-	if (!saved->length) {
-		list_add(&image->node, &queue->spare);
-	} else {
-		list_add_tail(&image->node, &queue->ready);
-		queue->demand = false;
-		if (image->kind == FERRY_IMAGE_INITIAL)
-			queue->unread_initial += bytes;
-		else
-			queue->unread_dirty += bytes;
-	}
-	if (image->kind == FERRY_IMAGE_INITIAL)
-		queue->reinit = false;
-	if (image->kind != FERRY_IMAGE_FINAL)
-		return;
-	queue->next_required = saved->next_required;
-	if (saved->next_required)
-		return;
-	queue->expected = 0;
-	queue->phase = FERRY_PHASE_SAVED;
-}
-
-/*
- * A tracked save that fails costs only what it would have saved: the final
- * image will be a full one. The final save has nothing behind it.
- */
-static void add_failure(struct ferry_queue *queue, struct ferry_image *image,
-			int err)
-{
-	lockdep_assert_held(&queue->lock);
-	queue->expected = 0;
-	if (image->kind == FERRY_IMAGE_FINAL)
-		queue->error = -EIO;
-	else
-		queue->untracked = true;
-	/* After a timeout the firmware may still write: nobody uses it again. */
-	if (err != -ETIMEDOUT)
-		list_add(&image->node, &queue->spare);
-}
-
-/**
- * vfio_ferry_saved() - the outcome of a save that the save operation began
- * @device: the function
- * @memory: the image
- * @saved: the outcome
- *
- * In any context, once for each save that was begun.
- */
-void vfio_ferry_saved(struct vfio_ferry_device *device,
-		      struct vfio_ferry_image *memory,
-		      const struct vfio_ferry_saved *saved)
-{
-	struct ferry_image *image = container_of(memory, struct ferry_image,
-						 memory);
-	struct ferry_queue *queue = &image->session->queue;
-	struct ferry_vf *vf = device->vf;
-	int err = saved->error;
-	unsigned long flags;
-
-	if (!err)
-		err = ferry_command_inject(vf, FERRY_FAULT_SAVED);
-	if (!err && saved->length > memory->capacity)
-		err = -EIO;
-	if (!err)
-		atomic64_inc(&vf->stats.images_saved);
-	trace_ferry_command(vf->name, "save", err,
-			    ktime_to_ns(ktime_sub(ktime_get(), image->started)));
-	trace_ferry_image(vf->name, "saved", ferry_image_kind_name(image->kind),
-			  saved->length, memory->capacity);
-
-	/* Once it is not active any more, a closed session may be gone. */
-	spin_lock_irqsave(&queue->lock, flags);
-	if (queue->phase != FERRY_PHASE_CLOSED) {
-		if (err)
-			add_failure(queue, image, err);
-		else
-			add_saved(queue, image, saved);
-	}
-	queue->active = NULL;
-	queue->active_bytes = 0;
-	wake_up_all(&queue->wait);
-	spin_unlock_irqrestore(&queue->lock, flags);
-
-	ferry_worker_kick(vf);
-	ferry_lane_leave(vf);
-}
-EXPORT_SYMBOL_GPL(vfio_ferry_saved);

@@ -1,18 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sessions: life, gate, worker. See session.h.
+ * Sessions: life, and the end of it. See session.h.
  *
- * Called by fsm.c's steps under state_mutex, by stream.c through the FD, and
- * by the workqueue.
+ * Begun and closed by fsm.c under state_mutex; found by the worker, debugfs
+ * and the region; held by the FD, which is made here.
  */
+#include <linux/anon_inodes.h>
 #include <linux/memcontrol.h>
+#include <linux/moduleparam.h>
 #include <linux/sched/mm.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 
 #include "compat.h"
-#include "load.h"
-#include "save.h"
 #include "session.h"
+
+/* Two of the longest images that there are, and room to round them up */
+#define MAX_INFLIGHT_DEFAULT	(9ULL << 30)
+
+static unsigned long long max_inflight_bytes = MAX_INFLIGHT_DEFAULT;
+module_param(max_inflight_bytes, ullong, 0644);
+MODULE_PARM_DESC(max_inflight_bytes,
+		 "Most memory that one migration session may take, in bytes. A save needs twice its largest image, or three parts if the firmware saves in parts; a load needs its largest image. Default 9 GiB.");
 
 /**
  * ferry_session_new() - begin a session
@@ -35,16 +44,16 @@ struct ferry_session *ferry_session_new(struct ferry_vf *vf,
 	kref_init(&session->ref);
 	ferry_vf_get(vf);
 	session->vf = vf;
-	session->face = vf->face;
+	session->protocol = vf->protocol;
 	session->memcg = get_mem_cgroup_from_mm(current->mm);
 	ferry_vf_identify(vf, &session->own);
-	ferry_queue_init(&session->queue, phase, ferry_budget());
-	ferry_stream_init(session);
+	ferry_queue_init(&session->queue, phase, READ_ONCE(max_inflight_bytes));
+	ferry_stream_init(&session->stream, &session->queue, vf->max_image);
 
-	spin_lock_irq(&vf->lock);
+	spin_lock(&vf->lock);
 	WARN_ON_ONCE(vf->session);
 	vf->session = session;
-	spin_unlock_irq(&vf->lock);
+	spin_unlock(&vf->lock);
 	return session;
 }
 
@@ -59,7 +68,7 @@ static void release_session(struct kref *ref)
 		container_of(ref, struct ferry_session, ref);
 
 	ferry_stream_fini(&session->stream);
-	WARN_ON_ONCE(!list_empty(&session->queue.members));
+	WARN_ON_ONCE(!list_empty(&session->queue.images));
 	mem_cgroup_put(session->memcg);
 	ferry_vf_put(session->vf);
 	kfree(session);
@@ -80,187 +89,132 @@ struct ferry_session *ferry_session_current(struct ferry_vf *vf)
 {
 	struct ferry_session *session;
 
-	spin_lock_irq(&vf->lock);
+	guard(spinlock)(&vf->lock);
 	session = vf->session;
 	if (session)
 		ferry_session_get(session);
-	spin_unlock_irq(&vf->lock);
 	return session;
 }
 
 /**
- * ferry_session_close() - close the gate of the present session, if any
+ * ferry_session_close() - close the present session, if any
  * @vf: the function
  *
  * Wakes everyone who sleeps on the FD. Waits for nobody: what the firmware
- * still uses, the worker gives back later.
+ * still uses, the worker gives back later, and with it the function's
+ * reference. So the session is left to it last.
  */
 void ferry_session_close(struct ferry_vf *vf)
 {
-	struct ferry_session *session;
+	struct ferry_session *session = vf->session;
 
 	lockdep_assert_held(&vf->state_mutex);
-	spin_lock_irq(&vf->lock);
-	session = vf->session;
-	vf->session = NULL;
-	if (session)
-		list_add_tail(&session->node, &vf->dying);
-	spin_unlock_irq(&vf->lock);
 	if (!session)
 		return;
-
 	ferry_queue_set_phase(&session->queue, FERRY_PHASE_CLOSED);
-	ferry_stream_drop(session);
+	ferry_stream_drop(&session->stream);
 	WRITE_ONCE(vf->stats.window.open, false);
+
+	spin_lock(&vf->lock);
+	vf->session = NULL;
+	list_add_tail(&session->node, &vf->closed);
+	spin_unlock(&vf->lock);
 	ferry_worker_kick(vf);
 }
 
 /**
  * ferry_session_kick() - let the worker look at the session
- * @session: the session, its gate open or not
+ * @session: the session, closed or not
  */
 void ferry_session_kick(struct ferry_session *session)
 {
 	struct ferry_queue *queue = &session->queue;
 
-	spin_lock_irq(&queue->lock);
+	guard(spinlock)(&queue->lock);
 	if (queue->phase != FERRY_PHASE_CLOSED)
 		ferry_worker_kick(session->vf);
-	spin_unlock_irq(&queue->lock);
 }
 
+/* What people see of it */
+
+static const char * const phase_names[] = {
+	[FERRY_PHASE_OPENED] = "opened",
+	[FERRY_PHASE_PAUSED] = "paused",
+	[FERRY_PHASE_PRECOPY] = "pre-copy",
+	[FERRY_PHASE_FINAL] = "saving",
+	[FERRY_PHASE_SAVED] = "saved",
+	[FERRY_PHASE_RECEIVING] = "receiving",
+	[FERRY_PHASE_SEALED] = "sealed",
+	[FERRY_PHASE_CLOSED] = "closed",
+};
+
 /**
- * ferry_session_try_lane() - pass the gate and take the command lane
+ * ferry_session_show() - print where a session stands
  * @session: the session
+ * @to: where
  *
- * Who holds the lane keeps the device: closing and detaching it wait for the
- * lane to drain.
- *
- * Return: 0, -EBUSY, or -ENODEV if the gate is closed.
+ * For fdinfo and debugfs.
  */
-int ferry_session_try_lane(struct ferry_session *session)
+void ferry_session_show(struct ferry_session *session, struct seq_file *to)
 {
 	struct ferry_queue *queue = &session->queue;
-	int err = -ENODEV;
+	unsigned int images, ready, busy;
+	struct ferry_queue now;
 
-	spin_lock_irq(&queue->lock);
-	if (queue->phase != FERRY_PHASE_CLOSED)
-		err = ferry_lane_try_enter(&session->vf->lane);
-	spin_unlock_irq(&queue->lock);
-	return err == -ENOTCONN ? -ENODEV : err;
+	spin_lock(&queue->lock);
+	now = *queue;
+	images = ferry_queue_count(queue, ~0U);
+	ready = ferry_queue_count(queue, FERRY_AT(READY));
+	busy = ferry_queue_count(queue, FERRY_AT(PENDING) |
+				 FERRY_AT(FIRMWARE));
+	spin_unlock(&queue->lock);
+
+	seq_printf(to, "ferry-device:\t%s\n", session->vf->name);
+	seq_printf(to, "ferry-direction:\t%s\n",
+		   session->stream.writes ? "resume" : "save");
+	seq_printf(to, "ferry-protocol:\t%s\n",
+		   session->protocol == FERRY_PROTOCOL_REGION ? "region" : "fd");
+	seq_printf(to, "ferry-phase:\t%s\n", phase_names[now.phase]);
+	seq_printf(to, "ferry-error:\t%d\n", now.error);
+	seq_printf(to, "ferry-images:\t%u\n", images);
+	seq_printf(to, "ferry-ready:\t%u\n", ready);
+	seq_printf(to, "ferry-busy:\t%u\n", busy);
+	seq_printf(to, "ferry-unread-initial:\t%llu\n", now.unread_initial);
+	seq_printf(to, "ferry-unread-dirty:\t%llu\n", now.unread_dirty);
+	seq_printf(to, "ferry-memory:\t%llu\n", now.charged);
+	seq_printf(to, "ferry-budget:\t%llu\n", now.budget);
 }
 
-/* Part with all images of a closed session, unless the firmware uses one. */
-static bool reap(struct ferry_vf *vf, struct ferry_session *session)
+/* The FD */
+
+void ferry_session_show_fdinfo(struct seq_file *to, struct file *file)
 {
-	struct ferry_queue *queue = &session->queue;
-	struct ferry_image *image, *next;
-	LIST_HEAD(images);
-	bool active;
-
-	spin_lock_irq(&queue->lock);
-	active = queue->active;
-	if (!active) {
-		INIT_LIST_HEAD(&queue->ready);
-		INIT_LIST_HEAD(&queue->spare);
-		queue->reserve = NULL;
-		list_splice_init(&queue->members, &images);
-	}
-	spin_unlock_irq(&queue->lock);
-	if (active)
-		return false;
-
-	list_for_each_entry_safe(image, next, &images, member)
-		ferry_image_discard(vf, image);
-	return true;
+	ferry_session_show(file->private_data, to);
 }
 
-/* Called by the worker alone; others only append to the list. */
-static void reap_all(struct ferry_vf *vf)
+int ferry_session_release(struct inode *inode, struct file *file)
 {
-	struct ferry_session *session, *next;
-	LIST_HEAD(closed);
-
-	spin_lock_irq(&vf->lock);
-	list_splice_init(&vf->dying, &closed);
-	spin_unlock_irq(&vf->lock);
-
-	list_for_each_entry_safe(session, next, &closed, node) {
-		if (!reap(vf, session))
-			continue;
-		list_del_init(&session->node);
-		ferry_session_put(session);
-	}
-
-	spin_lock_irq(&vf->lock);
-	list_splice(&closed, &vf->dying);
-	spin_unlock_irq(&vf->lock);
+	ferry_session_put(file->private_data);
+	return 0;
 }
 
 /**
- * ferry_sessions_drain() - wait until the firmware uses no image any more
- * @vf: the function, its session closed and its lane too
+ * ferry_session_file() - make the FD's file
+ * @session: the session; the file holds a reference of its own
+ * @fops: of its direction, with ferry_session_release() among them
+ * @flags: O_RDONLY or O_WRONLY
  *
- * The backend bounds each command in time, and so this wait.
+ * Return: the file or an error pointer.
  */
-void ferry_sessions_drain(struct ferry_vf *vf)
+struct file *ferry_session_file(struct ferry_session *session,
+				const struct file_operations *fops, int flags)
 {
-	bool empty;
+	struct file *file = anon_inode_getfile("vfio_ferry", fops, session,
+					       flags);
 
-	if (!ferry_lane_drain(&vf->lane))
-		dev_warn(&vf->device->core.pdev->dev,
-			 "a command takes very long, still waiting\n");
-	vf->device->ops->cancel(vf->device);
-	ferry_worker_kick(vf);
-	flush_delayed_work(&vf->worker);
-
-	spin_lock_irq(&vf->lock);
-	empty = list_empty(&vf->dying);
-	spin_unlock_irq(&vf->lock);
-	WARN_ON_ONCE(!empty);
-	vf->device->ops->quiesce(vf->device);
-}
-
-/**
- * ferry_worker() - the firmware's side of a function's sessions
- * @work: ferry_vf.worker
- */
-void ferry_worker(struct work_struct *work)
-{
-	struct ferry_vf *vf = container_of(to_delayed_work(work),
-					   struct ferry_vf, worker);
-	struct ferry_session *session;
-
-	reap_all(vf);
-	session = ferry_session_current(vf);
-	if (!session)
-		return;
-	if (session->stream.writes)
-		ferry_load_work(session);
-	else
-		ferry_save_work(session);
-	ferry_session_put(session);
-}
-
-/**
- * ferry_worker_kick_later() - let the worker run after a while
- * @vf: the function, its gate open or held by the caller
- * @delay: in jiffies; a run that is due earlier stays
- *
- * In any context.
- */
-void ferry_worker_kick_later(struct ferry_vf *vf, unsigned long delay)
-{
-	queue_delayed_work(ferry_wq, &vf->worker, delay);
-}
-
-/**
- * ferry_worker_kick() - let the worker run now
- * @vf: the function, its gate open or held by the caller
- *
- * In any context.
- */
-void ferry_worker_kick(struct ferry_vf *vf)
-{
-	mod_delayed_work(ferry_wq, &vf->worker, 0);
+	if (IS_ERR(file))
+		return file;
+	ferry_session_get(session);
+	stream_open(file->f_inode, file);
+	return file;
 }

@@ -4,14 +4,14 @@
  *
  * A session begins with the arc that returns the FD and is closed by the arc
  * that ends it, by reset, by closing the device or when the physical function
- * goes away. Closing it is closing a gate: the queue's phase becomes
- * FERRY_PHASE_CLOSED, and from then on nobody who comes through the FD gets
- * at the device: the lane is entered and the worker is kicked only with the
- * queue's lock held and the gate found open.
+ * goes away. Closed means that its queue's phase is FERRY_PHASE_CLOSED: from
+ * then on nobody who comes through the FD gets at the device, for the worker
+ * is kicked only with the queue's lock held and the session found open, and
+ * the command slot is taken only while nothing bars it, which closing and
+ * detaching the device do before they wait for it.
  *
- * The worker is the firmware's side of all sessions of a function. It alone
- * unmaps images, so a closed session lives on in ferry_vf.dying until the
- * firmware has let go of its memory.
+ * The worker alone parts with images of closed sessions, so these live on in
+ * ferry_vf.closed until it has.
  */
 #ifndef FERRY_SESSION_H
 #define FERRY_SESSION_H
@@ -28,19 +28,19 @@ struct mem_cgroup;
 /**
  * struct ferry_session - one save or resume
  * @ref: the function's reference and the FD's
- * @vf: the function's record; its device only while the gate is open
- * @face: protocol that began it, and alone may end it; constant
- * @node: in ferry_vf.dying
+ * @vf: the function's record; its device only as told above
+ * @protocol: the one that began it, and alone may end it; constant
+ * @node: in ferry_vf.closed
  * @memcg: memory cgroup of the user who began the session
  * @own: identity of this function, at the begin of the session
- * @queue: between the firmware and the FD; holds the gate
+ * @queue: between the firmware and the FD
  * @stream: the user's side
  * @chunk: the region's place in that, region.c, under the stream's mutex
  */
 struct ferry_session {
 	struct kref ref;
 	struct ferry_vf *vf;
-	enum ferry_face face;
+	enum ferry_protocol protocol;
 	struct list_head node;
 	struct mem_cgroup *memcg;
 	struct vfio_ferry_identity own;
@@ -51,24 +51,20 @@ struct ferry_session {
 
 struct ferry_session *ferry_session_new(struct ferry_vf *vf,
 					enum ferry_phase phase);
+struct file *ferry_session_file(struct ferry_session *session,
+				const struct file_operations *fops, int flags);
+int ferry_session_release(struct inode *inode, struct file *file);
 void ferry_session_get(struct ferry_session *session);
 void ferry_session_put(struct ferry_session *session);
 struct ferry_session *ferry_session_current(struct ferry_vf *vf);
 void ferry_session_close(struct ferry_vf *vf);
 void ferry_session_kick(struct ferry_session *session);
-int ferry_session_try_lane(struct ferry_session *session);
-void ferry_sessions_drain(struct ferry_vf *vf);
+void ferry_session_show(struct ferry_session *session, struct seq_file *to);
+void ferry_session_show_fdinfo(struct seq_file *to, struct file *file);
 
-/* For those who come through the FD: a hint until they hold the queue's lock */
 static inline bool ferry_session_is_closed(struct ferry_session *session)
 {
-	return READ_ONCE(session->queue.phase) == FERRY_PHASE_CLOSED;
+	return ferry_queue_is_closed(&session->queue);
 }
-
-extern struct workqueue_struct *ferry_wq;
-
-void ferry_worker(struct work_struct *work);
-void ferry_worker_kick(struct ferry_vf *vf);
-void ferry_worker_kick_later(struct ferry_vf *vf, unsigned long delay);
 
 #endif /* FERRY_SESSION_H */

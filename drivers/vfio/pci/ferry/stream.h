@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The migration data FD: read, splice, write, poll, ioctl, fdinfo.
- * reader.c is the one of a save, writer.c that of a resume.
+ * A data FD's place in its stream: what reader.c and writer.c share.
  *
- * It holds a session and nothing else. Its mutex keeps readers or writers
- * from one another and is held while user memory is copied; no control path
- * waits for it.
+ * Its mutex keeps readers or writers from one another and is held while user
+ * memory is copied; no control path waits for it.
  */
 #ifndef FERRY_STREAM_H
 #define FERRY_STREAM_H
@@ -14,22 +12,26 @@
 #include <linux/mm.h>
 #include <linux/mutex.h>
 
+#include "queue.h"
 #include "wire.h"
 
-struct ferry_image;
-struct ferry_session;
-struct iov_iter;
-struct seq_file;
+/* Which records of a save come next */
+enum ferry_read_stage {
+	FERRY_READ_FIRST,	/* the first records */
+	FERRY_READ_IMAGES,
+	FERRY_READ_LAST,	/* the end record is in @control, or was read */
+};
 
 /**
  * struct ferry_stream - an FD's place in its stream
- * @mutex: protects everything here except @writes
+ * @mutex: protects everything here except @queue and @writes
+ * @queue: between the FD and the firmware; constant
  * @writes: the session is a resume; constant
  * @image: image that is copied at present, with a reference, or NULL
  * @folio: where in it
  * @folio_at: and where in that
- * @image_left: save: bytes of it not yet read
- * @ended: save: the end record has been written to @control
+ * @stage: save: see above
+ * @image_left: save: bytes of the image not yet read
  * @encoder: save: of the records
  * @control: save: records not yet read
  * @control_at: save: first byte in it not yet read
@@ -39,12 +41,13 @@ struct seq_file;
  */
 struct ferry_stream {
 	struct mutex mutex;	/* see above */
+	struct ferry_queue *queue;
 	bool writes;
 	struct ferry_image *image;
 	struct folio *folio;
 	size_t folio_at;
+	enum ferry_read_stage stage;
 	u64 image_left;
-	bool ended;
 	struct ferry_encoder encoder;
 	u8 control[FERRY_WIRE_CONTROL_BYTES];
 	size_t control_at;
@@ -53,26 +56,14 @@ struct ferry_stream {
 	u64 filled;
 };
 
-void ferry_stream_init(struct ferry_session *session);
+void ferry_stream_init(struct ferry_stream *stream, struct ferry_queue *queue,
+		       u64 max_image);
 void ferry_stream_fini(struct ferry_stream *stream);
-void ferry_stream_drop(struct ferry_session *session);
+void ferry_stream_drop(struct ferry_stream *stream);
 int ferry_stream_lock(struct ferry_stream *stream, bool nonblock);
-void ferry_stream_unlock(struct ferry_session *session);
+void ferry_stream_unlock(struct ferry_stream *stream);
 void ferry_stream_let_go(struct ferry_stream *stream);
 void ferry_stream_advance(struct ferry_stream *stream, size_t bytes);
-void ferry_stream_begin_save(struct ferry_session *session, u64 stop_copy_size);
-ssize_t ferry_stream_read(struct ferry_session *session, struct iov_iter *to,
-			  bool nonblock);
-bool ferry_stream_at_end(struct ferry_session *session);
-ssize_t ferry_stream_write(struct ferry_session *session,
-			   struct iov_iter *from, bool nonblock);
-void ferry_stream_show(struct ferry_session *session, struct seq_file *to);
-void ferry_stream_show_fdinfo(struct seq_file *to, struct file *file);
-int ferry_stream_release(struct inode *inode, struct file *file);
-struct file *ferry_stream_file(struct ferry_session *session);
-
-extern const struct file_operations ferry_reader_fops;
-extern const struct file_operations ferry_writer_fops;
 
 /* The stream's place in the image, and bytes from there to the folio's end */
 static inline void *ferry_stream_at(struct ferry_stream *stream)

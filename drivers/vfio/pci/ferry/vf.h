@@ -2,17 +2,18 @@
 /*
  * struct ferry_vf: what the engine knows about one function.
  *
- * It outlives the device: sessions hold a reference. What they may not do
- * once their gate is closed is to follow @device; see session.h.
+ * It outlives the device: sessions hold a reference. Who comes through a data
+ * FD may follow @device only with the command slot taken, or with the queue's
+ * lock held and the session found open; see session.h.
  *
- * Owned by device.c; each member says which file writes it and under which
- * lock. The order of the locks, outermost first:
+ * Made and given back by vf.c; each member says which file writes it and
+ * under which lock. The order of the locks, outermost first:
  *
  *	vfio core's memory_lock, device lock, the backend's notifiers
  *	  ferry_vf.state_mutex		arcs, reset, close, detach
- *	    the command lane		a token, waited for with a limit
- *	      ferry_queue.lock		spinlock, interrupts off
- *	        ferry_lane.lock		spinlock, interrupts off
+ *	    the command slot		no lock; ferry_slot_bar() ends all waits
+ *	      ferry_queue.lock		spinlock
+ *	      ferry_slot.lock		spinlock
  *
  *	ferry_stream.mutex		readers or writers of one FD, user copies
  *	  ferry_queue.lock
@@ -23,7 +24,6 @@
 #ifndef FERRY_VF_H
 #define FERRY_VF_H
 
-#include <linux/fs.h>
 #include <linux/kref.h>
 #include <linux/ktime.h>
 #include <linux/mutex.h>
@@ -35,18 +35,10 @@
 
 struct ferry_session;
 
-/* Whether the function can be migrated now */
-enum ferry_link {
-	FERRY_LINK_WITHHELD,	/* never: works as with vfio-pci */
-	FERRY_LINK_UP,
-	FERRY_LINK_RESETTING,	/* between reset_prepare and reset_done */
-	FERRY_LINK_DOWN,	/* its physical function went away */
-};
-
 /* The two protocols through which a function can be migrated */
-enum ferry_face {
-	FERRY_FACE_FD,		/* VFIO_DEVICE_FEATURE and a data FD */
-	FERRY_FACE_REGION,	/* the migration region, region.c */
+enum ferry_protocol {
+	FERRY_PROTOCOL_FD,	/* VFIO_DEVICE_FEATURE and a data FD */
+	FERRY_PROTOCOL_REGION,	/* the migration region, region.c */
 };
 
 #define FERRY_NR_STATES	VFIO_DEVICE_STATE_NR
@@ -97,20 +89,19 @@ struct ferry_stats {
  * @ref: the device's reference and one per session
  * @name: PCI address, for messages
  * @device: the backend's half
+ * @max_image: longest image of the NIC family; the ops', without the device
  * @max_folio: longest piece of memory that can be mapped at once
- * @state_mutex: serialises everything that changes @state or @link
- * @state: of the migration protocol, written in fsm.c alone
- * @link: written in fsm.c alone
- * @face: protocol that wants the present arc
- * @file: FD of a session that an arc has just begun
- * @link_wait: woken when @link changes
  * @withheld: why the function cannot be migrated, NULL if it can
- * @lane: one command at a time, command.c
- * @worker: the firmware side of the sessions, session.c
- * @lock: protects @session and @dying
+ * @state_mutex: serialises arcs, open, close, reset, detach, attach
+ * @state: of the migration protocol, written in fsm.c alone
+ * @protocol: the one that wants the present arc
+ * @file: FD of a session that an arc has just begun
+ * @slot: one command at a time, command.c
+ * @worker: the firmware's side of the sessions, worker.c
+ * @lock: protects @session and @closed
  * @session: of the present state, NULL if that needs none
- * @dying: closed sessions whose images are still mapped
- * @full: bytes a full save needed when last asked, 0 if never
+ * @closed: sessions that are over, whose images are still mapped
+ * @full_bytes: memory that a full save needed when last asked, 0 if never
  * @stats: counters
  * @failure_lock: protects @failure and @refusal
  * @failure: last command that failed
@@ -122,24 +113,23 @@ struct ferry_vf {
 	struct kref ref;
 	char name[32];
 	struct vfio_ferry_device *device;
+	u64 max_image;
 	size_t max_folio;
+	const char *withheld;
 
 	struct mutex state_mutex;	/* see above */
 	enum vfio_device_mig_state state;
-	enum ferry_link link;
-	enum ferry_face face;
+	enum ferry_protocol protocol;
 	struct file *file;
-	wait_queue_head_t link_wait;
-	const char *withheld;
 
-	struct ferry_lane lane;
+	struct ferry_slot slot;
 
 	struct delayed_work worker;
 	spinlock_t lock;		/* see above */
 	struct ferry_session *session;
-	struct list_head dying;
+	struct list_head closed;
 
-	u64 full;
+	u64 full_bytes;
 
 	struct ferry_stats stats;
 	spinlock_t failure_lock;	/* see above */
@@ -149,6 +139,15 @@ struct ferry_vf {
 	struct dentry *debugfs;
 };
 
+int ferry_vf_new(struct vfio_ferry_device *device,
+		 const struct vfio_ferry_ops *ops, work_func_t worker);
+void ferry_vf_get(struct ferry_vf *vf);
+void ferry_vf_put(struct ferry_vf *vf);
+void ferry_vf_identify(struct ferry_vf *vf, struct vfio_ferry_identity *own);
+__printf(2, 3) void ferry_vf_refuse(struct ferry_vf *vf, const char *format, ...);
+
+void ferry_window_open(struct ferry_vf *vf);
+
 /* Counts only in a stop window; @counter is one of that. */
 static inline void ferry_window_count(struct ferry_vf *vf, atomic_t *counter)
 {
@@ -156,10 +155,9 @@ static inline void ferry_window_count(struct ferry_vf *vf, atomic_t *counter)
 		atomic_inc(counter);
 }
 
-void ferry_vf_get(struct ferry_vf *vf);
-void ferry_vf_put(struct ferry_vf *vf);
-u64 ferry_budget(void);
-void ferry_vf_identify(struct ferry_vf *vf, struct vfio_ferry_identity *own);
-__printf(2, 3) void ferry_vf_refuse(struct ferry_vf *vf, const char *format, ...);
+int ferry_worker_init(void);
+void ferry_worker_exit(void);
+void ferry_worker_kick(struct ferry_vf *vf);
+void ferry_worker_kick_later(struct ferry_vf *vf, unsigned long delay);
 
 #endif /* FERRY_VF_H */

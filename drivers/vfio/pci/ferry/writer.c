@@ -13,7 +13,7 @@
 #include <linux/uio.h>
 
 #include "session.h"
-#include "stream.h"
+#include "writer.h"
 
 /* The whole stream is refused, for ever, for a reason a person can act on. */
 static int refuse(struct ferry_session *session)
@@ -37,7 +37,9 @@ static int judge_identity(struct ferry_session *session)
 	int err = 0;
 
 	if (memcmp(own->family, source->family, sizeof(own->family))) {
-		snprintf(why, sizeof(why), "the source is of family %.16s",
+		/* Another host's bytes, on their way to the log */
+		snprintf(why, sizeof(why), "the source is of family %*pE",
+			 (int)strnlen(source->family, sizeof(source->family)),
 			 source->family);
 		err = -EXDEV;
 	} else if (own->vendor != source->vendor ||
@@ -100,10 +102,10 @@ static int wait_for_loads(struct ferry_session *session, bool nonblock)
 	int err = 0;
 
 	if (nonblock)
-		err = ferry_queue_loading(queue) ? -EAGAIN : 0;
+		err = ferry_queue_is_loading(queue) ? -EAGAIN : 0;
 	else
 		err = wait_event_interruptible(queue->wait,
-					       !ferry_queue_loading(queue));
+					       !ferry_queue_is_loading(queue));
 	return READ_ONCE(queue->error) ?: err;
 }
 
@@ -135,37 +137,63 @@ static ssize_t write_control(struct ferry_session *session,
 	return err ?: bytes;
 }
 
-static bool has_room(struct ferry_queue *queue, u64 bytes)
+/* A writer that waits for memory wants what spare images have. */
+static void starve(struct ferry_session *session)
 {
-	return ferry_queue_room(queue, bytes) != -EAGAIN;
+	struct ferry_queue *queue = &session->queue;
+
+	spin_lock(&queue->lock);
+	queue->arrival.starved = true;
+	spin_unlock(&queue->lock);
+	ferry_session_kick(session);
 }
 
-/* Make the image longer; wait for memory that others give back. */
+/* Wait for memory that others give back. 0: try again. */
+static int wait_for_memory(struct ferry_session *session, u64 bytes,
+			   bool nonblock)
+{
+	struct ferry_queue *queue = &session->queue;
+	int err = ferry_queue_has_memory(queue, bytes);
+
+	if (err == -EAGAIN) {
+		starve(session);
+		if (!nonblock)
+			err = wait_event_interruptible(queue->wait,
+						       ferry_queue_has_memory(queue, bytes) !=
+						       -EAGAIN);
+	}
+	if (err != -ENOBUFS)
+		return err;
+	ferry_decoder_refuse(&session->stream.decoder, err,
+			     "image needs more memory than max_inflight_bytes");
+	return refuse(session);
+}
+
+/*
+ * Make the image longer: rather a little now than much later, for poll has
+ * promised no more.
+ */
 static int grow(struct ferry_session *session, u64 bytes, bool nonblock)
 {
 	struct ferry_stream *stream = &session->stream;
-	struct ferry_queue *queue = &session->queue;
-	u64 missing = ferry_image_missing(stream->image, bytes);
+	struct ferry_image *image = stream->image;
+	u64 least = stream->filled + min_t(u64, bytes, FERRY_WRITE_STEP_MIN);
 	int err;
 
-	while ((err = ferry_image_grow(stream->image, bytes)) == -ENOBUFS) {
-		err = ferry_queue_room(queue, missing);
-		if (err == -EAGAIN)
-			ferry_session_kick(session);
-		if (err == -EAGAIN && !nonblock)
-			err = wait_event_interruptible(queue->wait,
-						       has_room(queue, missing));
-		if (ferry_session_is_closed(session))
-			return -ENODEV;
-		if (err == -ENOBUFS) {
-			ferry_decoder_refuse(&stream->decoder, err,
-					     "image needs more memory than max_inflight_bytes");
-			return refuse(session);
-		}
+	err = ferry_image_grow(image, stream->filled + bytes,
+			       FERRY_EFFORT_NEEDED);
+	if (err != -ENOBUFS)
+		return err;
+	for (;;) {
+		err = ferry_image_grow(image, least, FERRY_EFFORT_NEEDED);
+		if (err != -ENOBUFS)
+			return err;
+		err = wait_for_memory(session,
+				      ferry_image_missing(image, least),
+				      nonblock);
 		if (err)
-			break;
+			return err;
 	}
-	return err;
 }
 
 /*
@@ -177,11 +205,10 @@ static int make_room(struct ferry_session *session, bool nonblock)
 	struct ferry_stream *stream = &session->stream;
 	struct list_head *folios = &stream->image->memory.folios;
 	struct list_head *last = folios->prev;
-	u64 step = clamp_t(u64, stream->filled, SZ_64K, SZ_2M);
+	u64 step = clamp_t(u64, stream->filled, FERRY_WRITE_STEP_MIN, SZ_2M);
 	int err;
 
-	err = grow(session, stream->filled + min(step, stream->decoder.left),
-		   nonblock);
+	err = grow(session, min(step, stream->decoder.left), nonblock);
 	if (list_is_last(last, folios))
 		return err;
 	/* Less than wanted will do. */
@@ -190,20 +217,38 @@ static int make_room(struct ferry_session *session, bool nonblock)
 	return 0;
 }
 
+/* Sleep until few enough images wait for the firmware. */
+static int wait_for_turn(struct ferry_session *session, bool nonblock)
+{
+	struct ferry_queue *queue = &session->queue;
+	int err;
+
+	while ((err = ferry_queue_has_turn(queue)) == -EAGAIN && !nonblock)
+		if (wait_event_interruptible(queue->wait,
+					     ferry_queue_has_turn(queue) !=
+					     -EAGAIN))
+			return -ERESTARTSYS;
+	return err;
+}
+
 /* Begin an image in spare memory if there is some. */
-static int begin_receiving(struct ferry_session *session)
+static int begin_receiving(struct ferry_session *session, bool nonblock)
 {
 	struct ferry_stream *stream = &session->stream;
-	struct ferry_queue *queue = &session->queue;
 	struct ferry_image *image;
+	int err;
 
-	image = ferry_queue_receive(queue, stream->decoder.left);
+	err = wait_for_turn(session, nonblock);
+	if (err)
+		return err;
+	image = ferry_queue_take_spare(&session->queue, stream->decoder.left,
+				       FERRY_IMAGE_USER);
 	if (!image)
-		image = ferry_image_new(session, true);
+		image = ferry_image_new(session, FERRY_IMAGE_USER);
 	if (!image)
 		return ferry_session_is_closed(session) ? -ENODEV : -ENOMEM;
 	stream->image = image;
-	stream->folio = list_first_entry_or_null(&stream->image->memory.folios,
+	stream->folio = list_first_entry_or_null(&image->memory.folios,
 						 struct folio, lru);
 	stream->folio_at = 0;
 	stream->filled = 0;
@@ -220,7 +265,7 @@ static ssize_t write_image(struct ferry_session *session,
 	int err;
 
 	if (!stream->image) {
-		err = begin_receiving(session);
+		err = begin_receiving(session, nonblock);
 		if (err)
 			return err;
 	}
@@ -296,8 +341,8 @@ static bool is_passing(int err)
  * A stream without ferry's records does not say where it ends. If it could be
  * here, see the last load through: the user may not come back.
  */
-static ssize_t settle(struct ferry_session *session, ssize_t done,
-		      bool nonblock)
+static ssize_t wait_at_possible_end(struct ferry_session *session,
+				    ssize_t done, bool nonblock)
 {
 	struct ferry_decoder *decoder = &session->stream.decoder;
 	int err;
@@ -318,9 +363,9 @@ static void tell_progress(struct ferry_session *session)
 	bool whole = ferry_decoder_whole(decoder, &lacking);
 
 	spin_lock_irq(&queue->lock);
-	queue->whole = whole;
-	queue->lacking = lacking;
-	queue->last_byte_due = ferry_decoder_at_end(decoder);
+	queue->arrival.whole = whole;
+	queue->arrival.lacking = lacking;
+	queue->arrival.last_byte_due = ferry_decoder_at_end(decoder);
 	spin_unlock_irq(&queue->lock);
 }
 
@@ -330,7 +375,7 @@ static void tell_progress(struct ferry_session *session)
  * @from: the bytes, at least one
  * @nonblock: rather fail with -EAGAIN than wait for memory or the firmware
  *
- * For both faces of a session: its data FD and the migration region.
+ * For both protocols: the data FD and the migration region.
  *
  * Return: bytes taken, fewer than given if the rest can be given again later;
  * -EAGAIN, -EFAULT, -ENOMEM or -ERESTARTSYS if none was taken now; another
@@ -354,7 +399,7 @@ ssize_t ferry_stream_write(struct ferry_session *session,
 
 	if (bytes < 0 && !(done && is_passing(bytes)))
 		return bytes;
-	return settle(session, done, nonblock);
+	return wait_at_possible_end(session, done, nonblock);
 }
 
 static ssize_t ferry_write_iter(struct kiocb *iocb, struct iov_iter *from)
@@ -371,7 +416,7 @@ static ssize_t ferry_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	if (done)
 		return done;
 	done = ferry_stream_write(session, from, nonblock);
-	ferry_stream_unlock(session);
+	ferry_stream_unlock(&session->stream);
 	return done;
 }
 
@@ -382,10 +427,10 @@ static __poll_t ferry_write_poll(struct file *file, poll_table *table)
 	__poll_t events = 0;
 
 	poll_wait(file, &queue->wait, table);
-	if (ferry_queue_room(queue, SZ_64K) == -EAGAIN)
-		ferry_session_kick(session);
-	else if (!READ_ONCE(queue->last_byte_due) || !ferry_queue_loading(queue))
+	if (ferry_queue_is_writable(queue))
 		events |= EPOLLOUT | EPOLLWRNORM;
+	else if (ferry_queue_has_memory(queue, FERRY_WRITE_STEP_MIN) == -EAGAIN)
+		starve(session);
 	if (ferry_session_is_closed(session))
 		events |= EPOLLHUP;
 	if (ferry_session_is_closed(session) || READ_ONCE(queue->error))
@@ -398,6 +443,6 @@ const struct file_operations ferry_writer_fops = {
 	.write_iter = ferry_write_iter,
 	.splice_write = iter_file_splice_write,
 	.poll = ferry_write_poll,
-	.show_fdinfo = ferry_stream_show_fdinfo,
-	.release = ferry_stream_release,
+	.show_fdinfo = ferry_session_show_fdinfo,
+	.release = ferry_session_release,
 };

@@ -236,23 +236,20 @@ static void bind_kernel(struct bench *b, const char *folder)
 
 /* ---- the budget ---- */
 
-#define BUDGET "/sys/module/vfio_ferry/parameters/max_inflight_bytes"
-
 /* A session that may take less memory than its migration needs. */
 static void test_budget(struct bench *b)
 {
     struct vf *from = &b->vf[0], *to = &b->vf[1];
     struct stream s, got = { 0 };
-    char before[32], reason[128];
-    uint64_t sum;
+    uint64_t sum, before;
+    char reason[128];
     bool whole;
     int fd = -1, err;
 
     s = vf_record(from, true, &sum);
     vf_fill(from, SEED);
     sum = wl_sum(from->wl);
-    if (sysfs_read(BUDGET, before, sizeof(before)) || sysfs_write(BUDGET, "262144"))
-        tap_bail("there is no max_inflight_bytes");
+    before = ferry_budget(262144);
     err = save_run(from, SAVE_PRECOPY, &got, &whole, &fd);
     ok(err && !whole && source_survives(b, from, sum, false) &&
        strstr(ferry_reason(from, reason, sizeof(reason)), "max_inflight_bytes"),
@@ -264,7 +261,7 @@ static void test_budget(struct bench *b)
        "a load that the budget does not hold is refused (%d): %s", err, reason);
     close(fd);
     vf_reset(to);
-    sysfs_write(BUDGET, before);
+    ferry_budget(before);
     err = load_run(to, &s, &fd);
     ok(!err, "with the budget as it was it loads");
     close(fd);

@@ -9,7 +9,14 @@
 
 #include "bench.h"
 
-enum { CHANGE_RATE = 100000 };
+enum { CHANGE_RATE = 100000, SECONDS = 10 };
+
+double bench_deadline(void)
+{
+    const char *seconds = getenv("DRIVER_SECONDS");
+
+    return now_ms() + (seconds ? atof(seconds) : SECONDS) * 1000;
+}
 
 /* ---- functions ---- */
 
@@ -109,6 +116,11 @@ void vf_reset(struct vf *v)
         tap_bail("VF %s cannot be reset: %s", v->bdf, strerror(-err));
 }
 
+uint64_t vf_percent(struct vf *v, unsigned percent)
+{
+    return wl_read(v->wl, WL_STATE_SIZE) * percent / 100 / PAGE * PAGE;
+}
+
 void vf_fill(struct vf *v, uint64_t seed)
 {
     if (!wl_fill(v->wl, 0, wl_read(v->wl, WL_STATE_SIZE), seed))
@@ -132,13 +144,30 @@ bool vf_alive(struct vf *v)
     return wl_wait(v->wl, WL_MEM_COUNT, count, 3000);
 }
 
+int vf_set(struct vf *v, int state)
+{
+    int fd = -1, err = mig_set(&v->fn, state, &fd);
+
+    if (err)
+        tap_bail("VF %s does not go to %s: %s", v->bdf, mig_name(state), strerror(-err));
+    return fd;
+}
+
 static void must(int err, struct vf *v, const char *what)
 {
     if (err < 0)
         tap_bail("VF %s: %s: %s", v->bdf, what, strerror(-err));
 }
 
-struct stream vf_record(struct vf *v, bool precopy, uint64_t *sum)
+static void read_middle(struct vf *v, int fd, struct stream *s)
+{
+    vf_change(v, 20);
+    /* without what changed since, there would be no middle image */
+    for (size_t before = s->len; s->len == before; relax())
+        must(mig_read_precopy(fd, s, 1), v, "reading a middle image");
+}
+
+struct stream vf_record_middles(struct vf *v, unsigned middles, uint64_t *sum)
 {
     struct stream s = { 0 };
     int fd, final = -1;
@@ -146,13 +175,11 @@ struct stream vf_record(struct vf *v, bool precopy, uint64_t *sum)
 
     vf_reset(v);
     vf_fill(v, SEED);
-    if (precopy) {
+    if (middles) {
         must(mig_set(&v->fn, VFIO_DEVICE_STATE_PRE_COPY, &fd), v, "PRE_COPY");
         must(mig_read_precopy(fd, &s, 1000), v, "reading pre-copy data");
-        vf_change(v, 20);
-        /* without what changed since, there would be no middle image */
-        for (size_t before = s.len; s.len == before; relax())
-            must(mig_read_precopy(fd, &s, 1), v, "reading a middle image");
+        while (middles--)
+            read_middle(v, fd, &s);
         vf_change(v, 10);
         must(mig_set(&v->fn, VFIO_DEVICE_STATE_STOP_COPY, NULL), v, "STOP_COPY");
     } else {
@@ -167,6 +194,11 @@ struct stream vf_record(struct vf *v, bool precopy, uint64_t *sum)
     close(fd);
     vf_reset(v);
     return s;
+}
+
+struct stream vf_record(struct vf *v, bool precopy, uint64_t *sum)
+{
+    return vf_record_middles(v, precopy ? 1 : 0, sum);
 }
 
 /* ---- the model ---- */
@@ -205,6 +237,16 @@ unsigned model_state(struct bench *b, unsigned vhca_id)
     return locked(ctl_vhca_state(b->control, vhca_id));
 }
 
+uint64_t model_commands(struct bench *b, unsigned opcode)
+{
+    return locked(ctl_opcode_count(b->control, opcode));
+}
+
+bool model_busy(struct bench *b)
+{
+    return model_objects(b, VHCA_ID_PF, OBJECT_COMMAND) > 0;
+}
+
 /* ---- ferry's files ---- */
 
 static const char *whole_file(const char *path, char *to, size_t size)
@@ -237,6 +279,13 @@ static int64_t number_in(const char *text, const char *name)
     return -1;
 }
 
+int64_t file_number(const char *path, const char *name)
+{
+    char text[4096];
+
+    return number_in(whole_file(path, text, sizeof(text)), name);
+}
+
 static void ferry_path(struct vf *v, const char *file, char *path, size_t size)
 {
     snprintf(path, size, FERRY_DEBUGFS "/%s/%s", v->bdf, file);
@@ -252,9 +301,10 @@ const char *ferry_show(struct vf *v, const char *file, char *to, size_t size)
 
 int64_t ferry_number(struct vf *v, const char *file, const char *name)
 {
-    char text[4096];
+    char path[128];
 
-    return number_in(ferry_show(v, file, text, sizeof(text)), name);
+    ferry_path(v, file, path, sizeof(path));
+    return file_number(path, name);
 }
 
 int ferry_fault(struct vf *v, const char *site, unsigned nth, int error)
@@ -280,10 +330,31 @@ const char *ferry_reason(struct vf *v, char *to, size_t size)
 
 int64_t fd_number(int fd, const char *name)
 {
-    char path[64], text[2048];
+    char path[64];
 
     snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-    return number_in(whole_file(path, text, sizeof(text)), name);
+    return file_number(path, name);
+}
+
+bool task_waits_in(pid_t task, long call)
+{
+    char path[64], text[128];
+    long at;
+
+    /* the call's number, or "running" */
+    snprintf(path, sizeof(path), "/proc/%d/syscall", task);
+    return sscanf(whole_file(path, text, sizeof(text)), "%ld 0x", &at) == 1 && at == call;
+}
+
+uint64_t ferry_budget(uint64_t bytes)
+{
+    const char *path = "/sys/module/vfio_ferry/parameters/max_inflight_bytes";
+    char before[32], after[32];
+
+    snprintf(after, sizeof(after), "%llu", (unsigned long long)bytes);
+    if (sysfs_read(path, before, sizeof(before)) || sysfs_write(path, after))
+        tap_bail("there is no max_inflight_bytes");
+    return strtoull(before, NULL, 0);
 }
 
 /* ---- modules ---- */

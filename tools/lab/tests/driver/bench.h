@@ -59,14 +59,20 @@ int vf_try_open(struct vf *v);
 void vf_close(struct vf *v);
 /* As after power-on, the state RUNNING; faults are disarmed by the caller. */
 void vf_reset(struct vf *v);
+/* So much of its device memory, in bytes of whole pages. */
+uint64_t vf_percent(struct vf *v, unsigned percent);
 /* Fills device memory; then so many pages are changed, which are those of a later round. */
 void vf_fill(struct vf *v, uint64_t seed);
 void vf_change(struct vf *v, unsigned pages);
 /* Does what the VF's user started go on? */
 bool vf_alive(struct vf *v);
+/* Goes to a state; ends the test if that fails. The data FD that comes with it, or -1. */
+int vf_set(struct vf *v, int state);
 
 /* A whole stream of a filled VF, pre-copy included or not; resets it after. */
 struct stream vf_record(struct vf *v, bool precopy, uint64_t *sum);
+/* The same, with so many middle images. */
+struct stream vf_record_middles(struct vf *v, unsigned middles, uint64_t *sum);
 
 /* ---- the model, for all threads ---- */
 
@@ -75,6 +81,10 @@ void model_disarm(struct bench *b);
 uint64_t model_hits(struct bench *b);
 uint64_t model_objects(struct bench *b, unsigned vhca_id, unsigned kind);
 unsigned model_state(struct bench *b, unsigned vhca_id);
+/* Commands with that opcode since power-on, of all functions. */
+uint64_t model_commands(struct bench *b, unsigned opcode);
+/* Is a command of the PF's under way? */
+bool model_busy(struct bench *b);
 
 /* ---- ferry's debugfs ---- */
 
@@ -87,8 +97,13 @@ int64_t ferry_number(struct vf *v, const char *file, const char *name);
 int ferry_fault(struct vf *v, const char *site, unsigned nth, int error);
 /* Why a stream or request was refused last. */
 const char *ferry_reason(struct vf *v, char *to, size_t size);
-/* A number in a data FD's fdinfo; -1: none. */
+/* The same, of any file and of a data FD's fdinfo. */
+int64_t file_number(const char *path, const char *name);
 int64_t fd_number(int fd, const char *name);
+/* Does a process or thread sleep in that system call? */
+bool task_waits_in(pid_t task, long call);
+/* Most bytes that images of a session that begins may take; what that was before. */
+uint64_t ferry_budget(uint64_t bytes);
 
 /* References that keep a module from being unloaded; -1: it is not loaded. */
 int module_references(const char *name);
@@ -96,6 +111,9 @@ int module_unload(const char *name);
 int module_load(const char *path);
 /* A file of the host that a word of $LAB_OUT/settings' LAB_INSMOD ends in; "" if none. */
 const char *module_path(const char *file, char *to, size_t size);
+
+/* When a test ends that goes on as long as the user wants: for $DRIVER_SECONDS, a few by default. */
+double bench_deadline(void);
 
 /* The groups of tests. */
 void test_streams(struct bench *b);
@@ -107,5 +125,14 @@ void test_readers(struct bench *b);
 void test_interop(struct bench *b);
 void test_scenario(struct bench *b);
 void test_region(struct bench *b);
+void test_memory(struct bench *b);
+void test_backlog(struct bench *b);
+void test_waits(struct bench *b);
+void test_log(struct bench *b);
+void test_pressure(struct bench *b);
+void test_cancel(struct bench *b);
+void test_closing(struct bench *b);
+void test_turns(struct bench *b);
+void test_undone(struct bench *b);
 
 #endif

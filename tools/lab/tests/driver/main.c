@@ -17,6 +17,15 @@ static const struct group groups[] = {
     { "readers", test_readers },
     { "interop", test_interop },
     { "region", test_region },
+    { "memory", test_memory },
+    { "backlog", test_backlog },
+    { "waits", test_waits },
+    { "log", test_log },
+    { "pressure", test_pressure },
+    { "cancel", test_cancel },
+    { "closing", test_closing },
+    { "turns", test_turns },
+    { "undone", test_undone },
     { "scenario", test_scenario },
     { "teardown", test_teardown },      /* loads the modules again: comes last */
     { }

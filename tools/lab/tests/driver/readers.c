@@ -25,20 +25,6 @@ struct readers {
     struct stream whole;
 };
 
-static bool in_flight(struct readers *t)
-{
-    return model_objects(t->b, VHCA_ID_PF, OBJECT_COMMAND) > 0;
-}
-
-static int must_set(struct vf *v, int state)
-{
-    int fd = -1, err = mig_set(&v->fn, state, &fd);
-
-    if (err)
-        tap_bail("VF %s does not go to %s: %s", v->bdf, mig_name(state), strerror(-err));
-    return fd;
-}
-
 struct scribbler {
     int fd;
     const struct stream *s;
@@ -65,7 +51,7 @@ static void test_several_writers(struct readers *t)
 {
     for (unsigned round = 0; round < 4; round++) {
         struct scribbler w[SEVERAL];
-        int fd = must_set(t->to, VFIO_DEVICE_STATE_RESUMING);
+        int fd = vf_set(t->to, VFIO_DEVICE_STATE_RESUMING);
 
         /* a good begin, so that they meet inside an image */
         mig_write(fd, t->whole.data, t->whole.len / 3);
@@ -96,12 +82,12 @@ static void test_estimates(struct readers *t)
     vf_fill(v, SEED);
     model_arm(t->b, (struct fault){ .opcode = OP_SAVE_VHCA_STATE, .vhca_id = v->id, .times = 1,
                                     .action = FAULT_DELAY, .delay_us = LONG_US });
-    fd = must_set(v, VFIO_DEVICE_STATE_PRE_COPY);
-    if (!wait_until(in_flight(t), FOREVER_MS))
+    fd = vf_set(v, VFIO_DEVICE_STATE_PRE_COPY);
+    if (!wait_until(model_busy(t->b), FOREVER_MS))
         tap_bail("PRE_COPY begins without a SAVE");
-    seen = !mig_precopy_info(fd, &info) && in_flight(t);
+    seen = !mig_precopy_info(fd, &info) && model_busy(t->b);
     ok(seen, "PRECOPY_INFO does not wait for the SAVE in flight");
-    seen = mig_data_size(&v->fn) > 0 && in_flight(t);
+    seen = mig_data_size(&v->fn) > 0 && model_busy(t->b);
     ok(seen, "MIG_DATA_SIZE does not wait for the SAVE in flight");
     n = mig_read(fd, &s, &ended);
     model_disarm(t->b);
@@ -115,7 +101,7 @@ static void test_estimates(struct readers *t)
 
 static void test_fdinfo(struct readers *t)
 {
-    int fd = must_set(t->from, VFIO_DEVICE_STATE_STOP_COPY);
+    int fd = vf_set(t->from, VFIO_DEVICE_STATE_STOP_COPY);
 
     ok(fd_number(fd, "ferry-memory") > 0 && fd_number(fd, "ferry-budget") > 0,
        "fdinfo tells memory and budget");

@@ -16,7 +16,7 @@
 
 enum {
     HEADER      = sizeof(struct vfio_ferry_record),
-    MAX_RECORDS = 64,
+    MAX_RECORDS = 128,
 };
 
 struct record {

@@ -163,20 +163,19 @@ static const struct failure failures[] = {
     { R_RUNNING, R_SAVING, "query", 1, NULL, R_RUNNING },
     { R_RUNNING, R_SAVING, "alloc", 1, NULL, R_RUNNING },
     { R_RUNNING, R_SAVING, "map", 1, NULL, R_RUNNING },
-    { R_RUNNING, R_SAVING, "save", 1, NULL, R_RUNNING },
-    { R_RUNNING, R_SAVING, "save", 1, "resume", R_ERROR },
+    { R_RUNNING, R_SAVING, "query", 1, "resume", R_ERROR },
     { R_RUNNING, R_PRECOPY, "session", 1, NULL, R_RUNNING },
     { R_RUNNING, R_PRECOPY, "query", 1, NULL, R_RUNNING },
-    { R_RUNNING, R_PRECOPY, "save", 1, NULL, R_RUNNING },
+    { R_RUNNING, R_PRECOPY, "map", 1, NULL, R_RUNNING },
     { R_RUNNING, R_RESUMING, "suspend", 2, NULL, R_RUNNING },
     { R_RUNNING, R_RESUMING, "session", 1, NULL, R_RUNNING },
     { R_STOP, R_RUNNING, "resume", 1, NULL, R_STOP },
     { R_STOP, R_RUNNING, "resume", 2, NULL, R_STOP },
-    { R_STOP, R_SAVING, "save", 1, NULL, R_STOP },
-    { R_STOP, R_PRECOPY, "save", 1, NULL, R_STOP },
+    { R_STOP, R_SAVING, "query", 1, NULL, R_STOP },
+    { R_STOP, R_PRECOPY, "query", 1, NULL, R_STOP },
     { R_PRECOPY, R_SAVING, "suspend", 1, NULL, R_PRECOPY },
     { R_PRECOPY, R_SAVING, "suspend", 2, NULL, R_PRECOPY },
-    { R_PRECOPY, R_SAVING, "save", 1, NULL, R_PRECOPY },
+    { R_PRECOPY, R_SAVING, "query", 1, NULL, R_PRECOPY },
     { R_PRECOPY, R_SAVING, "suspend", 2, "resume", R_ERROR },
     { R_PRECOPY, R_STOP, "suspend", 1, NULL, R_ERROR },
     { R_SAVING, R_RUNNING, "resume", 1, NULL, R_ERROR },
@@ -228,15 +227,19 @@ static void test_failure(struct bench *b, struct vf *v, struct region *r, const 
 /* A SAVE that fails when its time comes, and memory for the section. */
 static void test_late_failures(struct vf *v, struct region *r)
 {
-    struct stream s = { 0 };
+    static const char *const sites[] = { "save", "saved" };
 
-    vf_reset(v);
-    ferry_fault(v, "saved", 1, EIO);
-    ok(!region_set_state(r, R_SAVING) && region_get(r, F_PENDING) > 0 && region_save(r, &s) == -EIO,
-       "a SAVE that fails later is an error of data_offset");
-    ok(!region_set_state(r, R_RUNNING) && vf_alive(v), "and costs the source nothing");
-    ferry_fault(v, "saved", 0, EIO);
-    stream_free(&s);
+    for (unsigned i = 0; i < 2; i++) {
+        struct stream s = { 0 };
+
+        vf_reset(v);
+        ferry_fault(v, sites[i], 1, EIO);
+        ok(!region_set_state(r, R_SAVING) && region_get(r, F_PENDING) > 0 && region_save(r, &s) == -EIO,
+           "a SAVE that fails (%s) is an error of data_offset", sites[i]);
+        ok(!region_set_state(r, R_RUNNING) && vf_alive(v), "and costs the source nothing");
+        ferry_fault(v, sites[i], 0, EIO);
+        stream_free(&s);
+    }
 }
 
 /* The first thing that a fresh open does: there is no section yet. */

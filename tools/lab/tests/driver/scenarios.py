@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The tests of the driver, for tools/lab/tests/run to add to the lab's own (scenarios.py)."""
 
-from scenarios import BOTH, HERE, LOGS, PROGRAMS, Scenario
+from scenarios import BOTH, HERE, LOGS, NO_SCAN, PROGRAMS, Scenario
 
 SMALL = {"state-size": "1M"}
 # Enough for several parts of an image.
@@ -29,7 +29,17 @@ DRIVER = [
     Scenario("driver-never", driver("never"), driver="ferry", vfs=5, nic=SMALL),
     Scenario("driver-streams", driver("streams"), driver="ferry", vfs=4, nic=SMALL),
     Scenario("driver-readers", driver("readers"), kernels=("debug",), driver="ferry", nic=SMALL),
+    Scenario("driver-memory", driver("memory", "backlog", "waits", "log"), kernels=BOTH, driver="ferry", nic=WHOLE,
+             options=NO_SCAN),
     Scenario("driver-region", driver("region"), kernels=BOTH, driver="ferry", nic={"state-size": "2M"}),
+    # A writer that spins in the kernel leaves nothing of a single CPU to tell of it.
+    Scenario("driver-pressure", driver("pressure"), kernels=BOTH, driver="ferry", nic=SMALL, smp=2),
+    Scenario("driver-cancel", driver("cancel"), kernels=BOTH, driver="ferry", nic=WHOLE,
+             options=["--trace", f"{LOGS}/{{name}}.jsonl"], after=[f"{HERE}/driver/keys.py", f"{LOGS}/{{name}}.jsonl"]),
+    # here it is for KASAN to see something
+    Scenario("driver-closing", driver("closing"), kernels=("debug",), driver="ferry", nic=SMALL, options=NO_SCAN),
+    Scenario("driver-turns", driver("turns"), kernels=BOTH, driver="ferry", nic=SMALL),
+    Scenario("driver-undone", driver("undone"), driver="ferry", nic=WHOLE),
     Scenario("driver-kunit", [f"{HERE}/driver/kunit.sh", "build/modules/debug/vfio_ferry_test.ko"], kernels=("debug",),
              driver="ferry", vfs=0, options=["--no-leak-scan"]),
 

@@ -27,6 +27,7 @@ idle_functions() {
 	ok "an object a line" ends 0 --json --count 2 --interval 0.1
 	ok "there are two" test "$(wc -l <"$WORK/said")" -eq 2
 	ok "of both functions" says_json "[f['name'] for f in said['functions']] == ['$ONE', '$TWO']"
+	ok "their physical function serves them" says_json "[f['seen']['link'] for f in said['functions']] == ['up', 'up']"
 	ok "no rate at the first look, one at the second" says_json \
 		"[a['functions'][0]['seen']['read_bytes_per_s'] for a in all_said] == [None, 0]"
 	ok "one by its short name" ends 0 --json --count 1 "${TWO#0000:}"

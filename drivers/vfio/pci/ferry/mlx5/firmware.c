@@ -3,11 +3,10 @@
  * The firmware commands that move a ConnectX VF: SUSPEND, RESUME, QUERY, SAVE
  * and LOAD, as the engine's operations.
  *
- * Called by the engine, one command at a time and from process context, only
- * the outcome of a SAVE comes from an interrupt. mlx5_core gives a command up
- * after 60 seconds, which bounds all of them.
+ * Called by the engine, one command at a time and from process context.
+ * mlx5_core bounds each: it gives a command up that finds no room, is not
+ * taken notice of or not answered, after 60 seconds each.
  */
-#include <linux/delay.h>
 #include <linux/mlx5/device.h>
 #include <linux/mlx5/vport.h>
 #include <linux/pci.h>
@@ -15,17 +14,14 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
+#include "command.h"
 #include "firmware.h"
 #include "memory.h"
 
 /* One image is described by 32 bits; whole pages of that */
-#define IMAGE_BYTES_MAX		(SZ_4G - SZ_4K)
+#define IMAGE_BYTES_MAX		(SZ_4G - PAGE_SIZE)
 /* Memory for one part of an image, if the firmware saves in parts */
 #define PART_BYTES		SZ_8M
-
-/* One second in which memory for a command has to be found */
-#define GIVE_BACK_TRIES		50
-#define GIVE_BACK_PAUSE_MS	20
 
 /* Capabilities that an identity record tells */
 #define IDENTITY_CHUNKS		BIT_ULL(0)
@@ -39,96 +35,6 @@
 #define QUERY_MIGRATION_STATE_DW	3
 #define QUERY_MIGRATION_STATE_SHIFT	28
 #define QUERY_MIGRATION_STATE_INIT	4
-
-static int status_to_errno(u8 status)
-{
-	switch (status) {
-	case MLX5_CMD_STAT_BAD_PARAM_ERR:
-	case MLX5_CMD_STAT_BAD_RES_STATE_ERR:
-	case MLX5_CMD_STAT_BAD_SYS_STATE_ERR:
-	case MLX5_CMD_STAT_BAD_RES_ERR:
-	case MLX5_CMD_STAT_IX_ERR:
-		return -EINVAL;
-	case MLX5_CMD_STAT_NO_RES_ERR:
-	case MLX5_CMD_STAT_LIM_ERR:
-		return -ENOMEM;
-	case MLX5_CMD_STAT_RES_BUSY:
-	case MLX5_CMD_STAT_NOT_READY:
-		return -EBUSY;
-	case MLX5_CMD_STAT_BAD_OP_ERR:
-		return -EOPNOTSUPP;
-	default:
-		return -EIO;
-	}
-}
-
-/*
- * Tell the engine about a failure. mlx5_core says -EREMOTEIO if the firmware
- * answered with a status; only then @out is valid. All answers begin like the
- * one of NOP.
- */
-static int report(struct mlx5_ferry *nic, const char *name, int err, void *out)
-{
-	struct vfio_ferry_failure failure = { .command = name, .error = err };
-
-	if (err == -EREMOTEIO) {
-		failure.status = MLX5_GET(nop_out, out, status);
-		failure.syndrome = MLX5_GET(nop_out, out, syndrome);
-		failure.error = status_to_errno(failure.status);
-	}
-	vfio_ferry_failed(&nic->ferry, &failure);
-	return failure.error;
-}
-
-/**
- * mlx5_ferry_command() - run a command on the physical function
- * @nic: the VF on whose behalf
- * @name: of the command
- * @in: the command
- * @in_bytes: its length
- * @out: its answer, zeroed
- * @out_bytes: its length
- *
- * Reports a failure.
- *
- * Return: 0 or negative errno, -ETIMEDOUT if the firmware did not answer.
- */
-int mlx5_ferry_command(struct mlx5_ferry *nic, const char *name, void *in,
-		       int in_bytes, void *out, int out_bytes)
-{
-	int err = mlx5_cmd_do(nic->mdev, in, in_bytes, out, out_bytes);
-
-	return err ? report(nic, name, err, out) : 0;
-}
-
-/**
- * mlx5_ferry_give_back() - run a command that ends an object of the firmware
- * @nic: the VF on whose behalf
- * @name: of the command
- * @in: the command
- * @in_bytes: its length
- * @out: its answer, zeroed
- * @out_bytes: its length
- *
- * As mlx5_ferry_command(), but sleeps and tries again while mlx5_core has no
- * memory for the command itself: that passes, whereas an object that is not
- * ended is lost, and what it reaches with it.
- *
- * Return: 0 or negative errno.
- */
-int mlx5_ferry_give_back(struct mlx5_ferry *nic, const char *name, void *in,
-			 int in_bytes, void *out, int out_bytes)
-{
-	int err;
-
-	for (unsigned int i = 0; i < GIVE_BACK_TRIES; i++) {
-		err = mlx5_cmd_do(nic->mdev, in, in_bytes, out, out_bytes);
-		if (err != -ENOMEM)
-			break;
-		msleep(GIVE_BACK_PAUSE_MS);
-	}
-	return err ? report(nic, name, err, out) : 0;
-}
 
 /* Capabilities of the VF, as the physical function sees them */
 static int query_capabilities(struct mlx5_ferry *nic, u16 op_mod, void *out)
@@ -254,44 +160,27 @@ static void fill_save(struct mlx5_ferry *nic, void *in,
 	MLX5_SET(save_vhca_state_in, in, size, image->capacity);
 }
 
-static void save_done(int status, struct mlx5_async_work *work)
-{
-	struct mlx5_ferry_save *save = container_of(work, struct mlx5_ferry_save,
-						    work);
-	struct mlx5_ferry *nic = container_of(save, struct mlx5_ferry, save);
-	struct vfio_ferry_image *image = save->image;
-	struct vfio_ferry_saved saved = {};
-
-	if (status) {
-		saved.error = report(nic, "SAVE_VHCA_STATE", status, save->out);
-	} else {
-		saved.length = MLX5_GET(save_vhca_state_out, save->out,
-					actual_image_size);
-		saved.next_required = MLX5_GET(save_vhca_state_out, save->out,
-					       next_required_umem_size);
-		if (!nic->chunks)
-			saved.next_required = 0;
-		mlx5_ferry_memory_for_cpu(nic, image, saved.length);
-	}
-	/* The engine may begin the next save before this returns. */
-	vfio_ferry_saved(&nic->ferry, image, &saved);
-}
-
 static int mlx5_ferry_save(struct vfio_ferry_device *device,
-			   struct vfio_ferry_image *image, unsigned int flags)
+			   struct vfio_ferry_image *image, unsigned int flags,
+			   u64 *next_part)
 {
+	u32 out[MLX5_ST_SZ_DW(save_vhca_state_out)] = {};
+	u32 in[MLX5_ST_SZ_DW(save_vhca_state_in)] = {};
 	struct mlx5_ferry *nic = to_mlx5_ferry(device);
-	struct mlx5_ferry_save *save = &nic->save;
 	int err;
 
-	memset(save, 0, sizeof(*save));
-	save->image = image;
-	fill_save(nic, save->in, image, flags);
+	fill_save(nic, in, image, flags);
 	mlx5_ferry_memory_for_device(nic, image, image->capacity);
-	err = mlx5_cmd_exec_cb(&nic->async, save->in, sizeof(save->in),
-			       save->out, sizeof(save->out), save_done,
-			       &save->work);
-	return err ? report(nic, "SAVE_VHCA_STATE", err, save->out) : 0;
+	err = MLX5_FERRY_COMMAND(nic, "SAVE_VHCA_STATE", save_vhca_state, in,
+				 out);
+	if (err)
+		return err;
+	image->length = MLX5_GET(save_vhca_state_out, out, actual_image_size);
+	if (nic->chunks)
+		*next_part = MLX5_GET(save_vhca_state_out, out,
+				      next_required_umem_size);
+	mlx5_ferry_memory_for_cpu(nic, image, image->length);
+	return 0;
 }
 
 /*
@@ -311,8 +200,8 @@ static int mlx5_ferry_stop_tracking(struct vfio_ferry_device *device,
 	if (err == -EREMOTEIO && MLX5_GET(nop_out, out, status) ==
 				 MLX5_CMD_STAT_BAD_RES_STATE_ERR)
 		return 0;
-	return err ? report(nic, "SAVE_VHCA_STATE to end tracking", err, out) :
-		     0;
+	return err ? mlx5_ferry_report(nic, "SAVE_VHCA_STATE to end tracking",
+				       err, out) : 0;
 }
 
 static int mlx5_ferry_load(struct vfio_ferry_device *device,
@@ -334,15 +223,6 @@ static int mlx5_ferry_load(struct vfio_ferry_device *device,
 static u64 mlx5_ferry_part_bytes(struct vfio_ferry_device *device)
 {
 	return to_mlx5_ferry(device)->chunks ? PART_BYTES : 0;
-}
-
-static void mlx5_ferry_cancel(struct vfio_ferry_device *device)
-{
-	struct mlx5_ferry *nic = to_mlx5_ferry(device);
-
-	/* A command cannot be taken back; mlx5_core bounds how long it takes. */
-	mlx5_cmd_cleanup_async_ctx(&nic->async);
-	mlx5_cmd_init_async_ctx(nic->mdev, &nic->async);
 }
 
 static void mlx5_ferry_identify(struct vfio_ferry_device *device,
@@ -411,7 +291,6 @@ const struct vfio_ferry_ops mlx5_ferry_ops = {
 	.stop_tracking = mlx5_ferry_stop_tracking,
 	.map = mlx5_ferry_memory_map,
 	.unmap = mlx5_ferry_memory_unmap,
-	.cancel = mlx5_ferry_cancel,
 	.quiesce = mlx5_ferry_memory_quiesce,
 	.identify = mlx5_ferry_identify,
 	.accept = mlx5_ferry_accept,
@@ -491,7 +370,6 @@ void mlx5_ferry_examine(struct mlx5_ferry *nic)
 	reason = out ? examine(nic, out) : "no memory";
 	kfree(out);
 	if (!reason) {
-		mlx5_cmd_init_async_ctx(mdev, &nic->async);
 		nic->nb.notifier_call = notify;
 		if (mlx5_sriov_blocking_notifier_register(mdev, nic->vf_id,
 							  &nic->nb))

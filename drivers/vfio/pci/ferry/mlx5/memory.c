@@ -12,8 +12,12 @@
 #include <linux/mlx5/driver.h>
 #include <linux/slab.h>
 
+#include "command.h"
 #include "firmware.h"
 #include "memory.h"
+
+/* As for the image itself: rather fail than have somebody killed for it */
+#define GFP_IMAGE	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
 /**
  * struct piece - a part of an image that is contiguous for the device
@@ -99,9 +103,11 @@ void mlx5_ferry_memory_quiesce(struct vfio_ferry_device *device)
 
 static void unmap_pieces(struct mlx5_ferry *nic, struct mapping *mapping)
 {
-	for (unsigned int i = 0; i < mapping->nr; i++)
+	for (unsigned int i = 0; i < mapping->nr; i++) {
 		dma_unmap_page(dma_device(nic), mapping->pieces[i].address,
 			       mapping->pieces[i].bytes, mapping->direction);
+		cond_resched();
+	}
 	mapping->nr = 0;
 }
 
@@ -121,6 +127,7 @@ static int map_pieces(struct mlx5_ferry *nic, struct mapping *mapping,
 		mapping->nr++;
 		mapping->pieces[mapping->nr - 1].address = address;
 		mapping->pieces[mapping->nr - 1].bytes = folio_size(folio);
+		cond_resched();
 	}
 	return 0;
 }
@@ -159,7 +166,7 @@ static int create_key(struct mlx5_ferry *nic, struct mapping *mapping,
 
 	bytes = MLX5_ST_SZ_BYTES(create_mkey_in) +
 		sizeof(__be64) * round_up(pages, 2);
-	in = kvzalloc(bytes, GFP_KERNEL_ACCOUNT);
+	in = kvzalloc(bytes, GFP_IMAGE);
 	if (!in)
 		return -ENOMEM;
 	fill_translation(mapping, shift,
@@ -216,7 +223,7 @@ int mlx5_ferry_memory_map(struct vfio_ferry_device *device,
 	if (err)
 		return err;
 	mapping = kvzalloc(struct_size(mapping, pieces, image->nr_folios),
-			   GFP_KERNEL_ACCOUNT);
+			   GFP_IMAGE);
 	if (!mapping)
 		return -ENOMEM;
 	mapping->direction = image->direction;
@@ -290,6 +297,7 @@ void mlx5_ferry_memory_for_cpu(struct mlx5_ferry *nic,
 					mapping->pieces[i].address, piece,
 					mapping->direction);
 		bytes -= piece;
+		cond_resched();
 	}
 }
 
@@ -311,5 +319,6 @@ void mlx5_ferry_memory_for_device(struct mlx5_ferry *nic,
 					   mapping->pieces[i].address, piece,
 					   mapping->direction);
 		bytes -= piece;
+		cond_resched();
 	}
 }

@@ -113,7 +113,8 @@ FERRY_API bool ferry_firmware(const struct ferry_function *function, char *text,
  * @chunks: images are saved in parts
  * @state: enum ferry_state, or -1 if not known
  * @reason: why it cannot be migrated, in its driver's words
- * @link: ferry's drivers: "up" if its physical function serves it
+ * @link: ferry's drivers: their availability, "up" if its physical function
+ *	serves it
  * @bytes: size of its state, as far as somebody asked, or 0
  * @failure, @refusal: ferry's drivers: the last ones
  */

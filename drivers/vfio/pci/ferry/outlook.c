@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a save still has in store. See outlook.h.
+ *
+ * Called by save.c and estimate.c, who have the command slot when they tell
+ * what the firmware said, and by reader.c through the FD. Takes the queue's
+ * lock unless said otherwise.
+ */
+#include "queue.h"
+#include "wire.h"
+
+#define BEING_SAVED	(FERRY_AT(PENDING) | FERRY_AT(FIRMWARE))
+
+/**
+ * ferry_queue_begin() - a save begins
+ * @queue: the session's queue, OPENED
+ * @precopy: of a function that runs, else its final image is next
+ * @stop_copy_size: expected bytes of the final image for the first records, 0
+ *	for no such record
+ */
+void ferry_queue_begin(struct ferry_queue *queue, bool precopy,
+		       u64 stop_copy_size)
+{
+	spin_lock(&queue->lock);
+	queue->outlook.stop_copy_size = stop_copy_size;
+	queue->unread_initial += FERRY_WIRE_IDENTITY_BYTES;
+	if (stop_copy_size)
+		queue->unread_initial += FERRY_WIRE_STOP_COPY_SIZE_BYTES;
+	spin_unlock(&queue->lock);
+	ferry_queue_set_phase(queue, precopy ? FERRY_PHASE_PAUSED :
+					       FERRY_PHASE_FINAL);
+}
+
+/**
+ * ferry_queue_has_begun() - what do the stream's first records say?
+ * @queue: the session's queue
+ * @stop_copy_size: set to the hint, 0 for no such record
+ *
+ * Return: false as long as the arc that begins the save is under way.
+ */
+bool ferry_queue_has_begun(struct ferry_queue *queue, u64 *stop_copy_size)
+{
+	guard(spinlock)(&queue->lock);
+	*stop_copy_size = queue->outlook.stop_copy_size;
+	return queue->phase != FERRY_PHASE_OPENED;
+}
+
+/**
+ * ferry_queue_expect() - the firmware said what is to come
+ * @queue: the session's queue
+ * @estimate: what it said
+ * @tell_reinit: the user wants to know if the function was initialised anew
+ *
+ * Return: bytes that are to come.
+ */
+u64 ferry_queue_expect(struct ferry_queue *queue,
+		       const struct vfio_ferry_estimate *estimate,
+		       bool tell_reinit)
+{
+	struct ferry_outlook *outlook = &queue->outlook;
+	u64 bytes = max(estimate->required, estimate->total);
+
+	guard(spinlock)(&queue->lock);
+	outlook->changed = bytes;
+	if (estimate->reinit && tell_reinit && !outlook->reinit) {
+		outlook->reinit = true;
+		outlook->reinit_untold = true;
+	}
+	return bytes;
+}
+
+/**
+ * ferry_queue_assign() - an image is about to be saved
+ * @queue: the session's queue
+ * @image: mapped, HELD by the caller, who has the command slot
+ * @place: PENDING for the worker, or FIRMWARE
+ *
+ * It will bring as many of the bytes to come as it has room for.
+ */
+void ferry_queue_assign(struct ferry_queue *queue, struct ferry_image *image,
+			enum ferry_image_place place)
+{
+	spin_lock(&queue->lock);
+	image->coming = min(queue->outlook.changed, image->memory.capacity);
+	queue->outlook.changed -= image->coming;
+	ferry_queue_move_locked(queue, image, place);
+	spin_unlock(&queue->lock);
+	wake_up_all(&queue->wait);
+}
+
+static void add_unread(struct ferry_queue *queue, struct ferry_image *image)
+{
+	u64 bytes = image->memory.length + FERRY_WIRE_IMAGE_OVERHEAD;
+
+	if (image->kind == FERRY_IMAGE_INITIAL)
+		queue->unread_initial += bytes;
+	else
+		queue->unread_dirty += bytes;
+}
+
+/**
+ * ferry_queue_saved() - the firmware saved an image
+ * @queue: the session's queue
+ * @image: the image, whose length is set
+ * @next_part: memory that the next part of a final image needs, 0 if this was
+ *	the last one
+ */
+void ferry_queue_saved(struct ferry_queue *queue, struct ferry_image *image,
+		       u64 next_part)
+{
+	struct ferry_outlook *outlook = &queue->outlook;
+
+	spin_lock(&queue->lock);
+	if (image->memory.length) {
+		add_unread(queue, image);
+		outlook->asked = false;
+		ferry_queue_move_locked(queue, image, FERRY_IMAGE_READY);
+	} else {
+		ferry_queue_move_locked(queue, image, FERRY_IMAGE_SPARE);
+	}
+	if (image->kind == FERRY_IMAGE_INITIAL)
+		outlook->reinit = false;
+	if (image->kind == FERRY_IMAGE_FINAL) {
+		outlook->next_part = next_part;
+		if (!next_part && queue->phase == FERRY_PHASE_FINAL)
+			queue->phase = FERRY_PHASE_SAVED;
+		if (!next_part)
+			outlook->changed = 0;
+	}
+	spin_unlock(&queue->lock);
+	wake_up_all(&queue->wait);
+}
+
+static void lose_track(struct ferry_queue *queue)
+{
+	queue->outlook.untracked = true;
+	queue->outlook.changed = 0;
+}
+
+/**
+ * ferry_queue_lose_track() - the firmware may not know any more what changed
+ * @queue: the session's queue
+ *
+ * From now on nothing comes but a final image, of all of the state.
+ */
+void ferry_queue_lose_track(struct ferry_queue *queue)
+{
+	spin_lock(&queue->lock);
+	lose_track(queue);
+	spin_unlock(&queue->lock);
+	wake_up_all(&queue->wait);
+}
+
+/**
+ * ferry_queue_save_failed() - the firmware did not save an image
+ * @queue: the session's queue
+ * @image: the image, with the firmware
+ * @err: why; -ETIMEDOUT: the firmware may still write it
+ *
+ * A tracked save that fails costs only what it would have saved: the final
+ * image will be a full one. The final save has nothing behind it.
+ */
+void ferry_queue_save_failed(struct ferry_queue *queue,
+			     struct ferry_image *image, int err)
+{
+	spin_lock(&queue->lock);
+	if (image->kind == FERRY_IMAGE_FINAL)
+		queue->error = queue->error ?: -EIO;
+	lose_track(queue);
+	ferry_queue_move_locked(queue, image, err == -ETIMEDOUT ?
+				FERRY_IMAGE_LOST : FERRY_IMAGE_SPARE);
+	spin_unlock(&queue->lock);
+	wake_up_all(&queue->wait);
+}
+
+/**
+ * ferry_queue_prospect() - what can still come?
+ * @queue: the session's queue, a save's, locked
+ *
+ * Return: what a reader has to expect who has read all that is READY.
+ */
+enum ferry_prospect ferry_queue_prospect(struct ferry_queue *queue)
+{
+	lockdep_assert_held(&queue->lock);
+	if (ferry_queue_first(queue, BEING_SAVED))
+		return FERRY_PROSPECT_IMAGE;
+	switch (queue->phase) {
+	case FERRY_PHASE_OPENED:
+	case FERRY_PHASE_FINAL:
+		return FERRY_PROSPECT_IMAGE;
+	case FERRY_PHASE_SAVED:
+		return FERRY_PROSPECT_END;
+	case FERRY_PHASE_PRECOPY:
+		if (queue->outlook.untracked)
+			return FERRY_PROSPECT_NONE;
+		return queue->outlook.changed ? FERRY_PROSPECT_CHANGES :
+						FERRY_PROSPECT_UNKNOWN;
+	default:
+		return FERRY_PROSPECT_NONE;
+	}
+}
+
+/* What a reader gets that finds no image: -EAGAIN is "wait". */
+static int verdict_without_image(struct ferry_queue *queue)
+{
+	if (queue->phase == FERRY_PHASE_CLOSED)
+		return -ENODEV;
+	if (queue->error)
+		return queue->error;
+	switch (ferry_queue_prospect(queue)) {
+	case FERRY_PROSPECT_IMAGE:
+	case FERRY_PROSPECT_CHANGES:
+		return -EAGAIN;
+	case FERRY_PROSPECT_UNKNOWN:
+	case FERRY_PROSPECT_NONE:
+		return -ENOMSG;
+	case FERRY_PROSPECT_END:
+		break;
+	}
+	return 0;
+}
+
+/**
+ * ferry_queue_next() - take the next image of a save
+ * @queue: the session's queue
+ * @verdict: if there is none, why: 0 at the end of the stream, -EAGAIN if the
+ *	reader has to wait, -ENOMSG at a temporary end, or an error
+ *
+ * Return: the image, with a reference for the reader, or NULL.
+ */
+struct ferry_image *ferry_queue_next(struct ferry_queue *queue, int *verdict)
+{
+	struct ferry_image *image = NULL;
+
+	guard(spinlock)(&queue->lock);
+	*verdict = verdict_without_image(queue);
+	if (*verdict != -ENODEV)
+		image = ferry_queue_first(queue, FERRY_AT(READY));
+	if (!image)
+		return NULL;
+	ferry_queue_move_locked(queue, image, FERRY_IMAGE_USER);
+	kref_get(&image->ref);
+	return image;
+}
+
+/**
+ * ferry_queue_read() - account for bytes that the user has got
+ * @queue: the session's queue
+ * @kind: of the image they belong to
+ * @bytes: how many
+ */
+void ferry_queue_read(struct ferry_queue *queue, enum ferry_image_kind kind,
+		      u64 bytes)
+{
+	u64 *unread = kind == FERRY_IMAGE_INITIAL ? &queue->unread_initial :
+						    &queue->unread_dirty;
+
+	guard(spinlock)(&queue->lock);
+	*unread -= min(*unread, bytes);
+}
+
+/**
+ * ferry_queue_ask() - somebody found nothing to read
+ * @queue: the session's queue
+ *
+ * The worker, once kicked, will look for changes.
+ */
+void ferry_queue_ask(struct ferry_queue *queue)
+{
+	guard(spinlock)(&queue->lock);
+	queue->outlook.asked = true;
+}
+
+/**
+ * ferry_queue_reader_waits() - does a reader that found nothing have to wait?
+ * @queue: the session's queue
+ *
+ * Return: false once a read would return something: data, an end, an error.
+ */
+bool ferry_queue_reader_waits(struct ferry_queue *queue)
+{
+	guard(spinlock)(&queue->lock);
+	return !ferry_queue_first(queue, FERRY_AT(READY)) &&
+	       verdict_without_image(queue) == -EAGAIN;
+}
+
+/**
+ * ferry_queue_is_readable() - for poll
+ * @queue: the session's queue
+ *
+ * Return: true if there is data, the end of the stream, or an error. At a
+ * temporary end there is not.
+ */
+bool ferry_queue_is_readable(struct ferry_queue *queue)
+{
+	guard(spinlock)(&queue->lock);
+	return queue->phase == FERRY_PHASE_CLOSED || queue->error ||
+	       queue->phase == FERRY_PHASE_SAVED || queue->unread_initial ||
+	       queue->unread_dirty;
+}

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests of the queue: every move of an image that there is, and none
+ * that there is not; what a reader, PRECOPY_INFO and the worker are told of
+ * the images to come; when a writer has to wait. The real queue, with images
+ * that have no memory.
+ */
+#include <kunit/test.h>
+
+#include "../outlook.c"
+#include "../queue.c"
+
+#define BUDGET	SZ_1M
+
+struct fixture {
+	struct ferry_queue queue;
+	struct ferry_image images[8];
+	unsigned int used;
+};
+
+static struct fixture *fixture_of(struct kunit *test, enum ferry_phase phase)
+{
+	struct fixture *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, f);
+	ferry_queue_init(&f->queue, phase, BUDGET);
+	return f;
+}
+
+static struct ferry_image *new_image(struct fixture *f, u64 capacity)
+{
+	struct ferry_image *image = &f->images[f->used++];
+
+	kref_init(&image->ref);
+	image->memory.capacity = capacity;
+	image->kind = FERRY_IMAGE_MIDDLE;
+	ferry_queue_add(&f->queue, image, FERRY_IMAGE_HELD);
+	return image;
+}
+
+/* An image by the shortest way from HELD. */
+static struct ferry_image *image_at(struct fixture *f,
+				    enum ferry_image_place place)
+{
+	static const enum ferry_image_place before[FERRY_NR_PLACES] = {
+		[FERRY_IMAGE_SPARE] = FERRY_IMAGE_HELD,
+		[FERRY_IMAGE_RESERVE] = FERRY_IMAGE_HELD,
+		[FERRY_IMAGE_PENDING] = FERRY_IMAGE_HELD,
+		[FERRY_IMAGE_FIRMWARE] = FERRY_IMAGE_PENDING,
+		[FERRY_IMAGE_READY] = FERRY_IMAGE_FIRMWARE,
+		[FERRY_IMAGE_USER] = FERRY_IMAGE_READY,
+		[FERRY_IMAGE_LOST] = FERRY_IMAGE_FIRMWARE,
+		[FERRY_IMAGE_GONE] = FERRY_IMAGE_SPARE,
+	};
+	struct ferry_image *image;
+
+	if (place == FERRY_IMAGE_HELD)
+		return new_image(f, SZ_64K);
+	image = image_at(f, before[place]);
+	ferry_queue_move(&f->queue, image, place);
+	return image;
+}
+
+/* A row for each place that is left, a column for each that is entered. */
+static const char * const may[FERRY_NR_PLACES] = {
+					   /* HSRPFRULG */
+	[FERRY_IMAGE_HELD] =		     "-xxxx---x",
+	[FERRY_IMAGE_SPARE] =		     "x-----x-x",
+	[FERRY_IMAGE_RESERVE] =		     "x-------x",
+	[FERRY_IMAGE_PENDING] =		     "-x--x----",
+	[FERRY_IMAGE_FIRMWARE] =	     "-x---x-x-",
+	[FERRY_IMAGE_READY] =		     "x-----x-x",
+	[FERRY_IMAGE_USER] =		     "-x---x--x",
+	[FERRY_IMAGE_LOST] =		     "--------x",
+	[FERRY_IMAGE_GONE] =		     "---------",
+};
+
+static void moves_are_those_of_the_table(struct kunit *test)
+{
+	for (int from = 0; from < FERRY_NR_PLACES; from++)
+		for (int to = 0; to < FERRY_NR_PLACES; to++)
+			KUNIT_EXPECT_EQ_MSG(test,
+					    ferry_image_may_move(from, to),
+					    may[from][to] == 'x',
+					    "from %d to %d", from, to);
+}
+
+static void every_move_moves(struct kunit *test)
+{
+	for (int from = 0; from < FERRY_NR_PLACES; from++) {
+		for (int to = 0; to < FERRY_NR_PLACES; to++) {
+			struct fixture *f = fixture_of(test, FERRY_PHASE_FINAL);
+			struct ferry_image *image = image_at(f, from);
+
+			if (may[from][to] != 'x')
+				continue;
+			KUNIT_EXPECT_EQ(test, image->place, from);
+			ferry_queue_move(&f->queue, image, to);
+			KUNIT_EXPECT_EQ(test, image->place, to);
+			KUNIT_EXPECT_EQ(test, list_empty(&f->queue.images),
+					to == FERRY_IMAGE_GONE);
+		}
+	}
+}
+
+static void nobody_moves_what_is_gone(struct kunit *test)
+{
+	struct fixture *f = fixture_of(test, FERRY_PHASE_SAVED);
+	struct ferry_image *image = image_at(f, FERRY_IMAGE_USER);
+
+	ferry_queue_move(&f->queue, image, FERRY_IMAGE_GONE);
+	ferry_queue_move(&f->queue, image, FERRY_IMAGE_SPARE);
+	KUNIT_EXPECT_EQ(test, image->place, FERRY_IMAGE_GONE);
+	KUNIT_EXPECT_TRUE(test, list_empty(&f->queue.images));
+}
+
+static void closed_gives_and_takes_nothing(struct kunit *test)
+{
+	struct fixture *f = fixture_of(test, FERRY_PHASE_SAVED);
+	struct ferry_queue *queue = &f->queue;
+	struct ferry_image more = {};
+	int verdict;
+
+	image_at(f, FERRY_IMAGE_READY);
+	image_at(f, FERRY_IMAGE_SPARE);
+	ferry_queue_set_phase(queue, FERRY_PHASE_CLOSED);
+	ferry_queue_set_phase(queue, FERRY_PHASE_PRECOPY);
+	KUNIT_EXPECT_EQ(test, queue->phase, FERRY_PHASE_CLOSED);
+	KUNIT_EXPECT_FALSE(test, ferry_queue_add(queue, &more, FERRY_IMAGE_HELD));
+	KUNIT_EXPECT_NULL(test, ferry_queue_next(queue, &verdict));
+	KUNIT_EXPECT_EQ(test, verdict, -ENODEV);
+	KUNIT_EXPECT_NULL(test, ferry_queue_take(queue, FERRY_IMAGE_SPARE,
+						 FERRY_IMAGE_HELD));
+	KUNIT_EXPECT_NULL(test, ferry_queue_take_spare(queue, 1,
+						       FERRY_IMAGE_HELD));
+}
+
+static void ready_images_keep_their_order(struct kunit *test)
+{
+	struct fixture *f = fixture_of(test, FERRY_PHASE_FINAL);
+	struct ferry_image *first = image_at(f, FERRY_IMAGE_FIRMWARE);
+	struct ferry_image *second = image_at(f, FERRY_IMAGE_READY);
+	int verdict;
+
+	ferry_queue_move(&f->queue, first, FERRY_IMAGE_READY);
+	KUNIT_EXPECT_PTR_EQ(test, ferry_queue_next(&f->queue, &verdict), second);
+	KUNIT_EXPECT_PTR_EQ(test, ferry_queue_next(&f->queue, &verdict), first);
+	KUNIT_EXPECT_NULL(test, ferry_queue_next(&f->queue, &verdict));
+	KUNIT_EXPECT_EQ(test, kref_read(&first->ref), 2);
+}
+
+static void the_best_spare_image_is_taken(struct kunit *test)
+{
+	static const struct { u64 wanted, got; } cases[] = {
+		{ 1, SZ_4K }, { SZ_4K + 1, SZ_16K }, { SZ_64K, SZ_64K },
+		{ SZ_64K + 1, SZ_64K }, { U64_MAX, SZ_64K },
+	};
+
+	for (int i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct fixture *f = fixture_of(test, FERRY_PHASE_PRECOPY);
+		struct ferry_image *image;
+		u64 sizes[] = { SZ_16K, SZ_64K, SZ_4K };
+
+		for (int k = 0; k < ARRAY_SIZE(sizes); k++)
+			ferry_queue_move(&f->queue, new_image(f, sizes[k]),
+					 FERRY_IMAGE_SPARE);
+		image = ferry_queue_take_spare(&f->queue, cases[i].wanted,
+					       FERRY_IMAGE_HELD);
+		KUNIT_ASSERT_NOT_NULL(test, image);
+		KUNIT_EXPECT_EQ(test, image->memory.capacity, cases[i].got);
+	}
+}
+
+static void budget_is_kept(struct kunit *test)
+{
+	struct fixture *f = fixture_of(test, FERRY_PHASE_RECEIVING);
+	struct ferry_queue *queue = &f->queue;
+
+	KUNIT_EXPECT_TRUE(test, ferry_queue_charge(queue, BUDGET - 1));
+	KUNIT_EXPECT_FALSE(test, ferry_queue_charge(queue, 2));
+	KUNIT_EXPECT_FALSE(test, ferry_queue_charge(queue, U64_MAX));
+	KUNIT_EXPECT_TRUE(test, ferry_queue_charge(queue, 1));
+	ferry_queue_uncharge(queue, BUDGET);
+	KUNIT_EXPECT_TRUE(test, ferry_queue_charge(queue, BUDGET));
+}
+
+/* Saves */
+
+static void expect(struct ferry_queue *queue, u64 bytes)
+{
+	struct vfio_ferry_estimate estimate = { .required = bytes };
+
+	ferry_queue_expect(queue, &estimate, true);
+}
+
+static enum ferry_prospect prospect(struct ferry_queue *queue)
+{
+	guard(spinlock)(&queue->lock);
+	return ferry_queue_prospect(queue);
+}
+
+/* What a reader gets who finds no image says the same as the prospect. */
+static void expect_prospect(struct kunit *test, struct ferry_queue *queue,
+			    enum ferry_prospect wanted, int verdict)
+{
+	int said;
+
+	KUNIT_EXPECT_EQ(test, prospect(queue), wanted);
+	KUNIT_EXPECT_NULL(test, ferry_queue_next(queue, &said));
+	KUNIT_EXPECT_EQ(test, said, verdict);
+	KUNIT_EXPECT_EQ(test, ferry_queue_reader_waits(queue),
+			verdict == -EAGAIN);
+}
+
+static void prospects_of_a_precopy(struct kunit *test)
+{
+	struct fixture *f = fixture_of(test, FERRY_PHASE_OPENED);
+	struct ferry_queue *queue = &f->queue;
+	struct ferry_image *image = new_image(f, SZ_64K);
+
+	expect_prospect(test, queue, FERRY_PROSPECT_IMAGE, -EAGAIN);
+	ferry_queue_begin(queue, true, SZ_64K);
+	expect_prospect(test, queue, FERRY_PROSPECT_NONE, -ENOMSG);
+	expect(queue, SZ_64K);
+	ferry_queue_assign(queue, image, FERRY_IMAGE_PENDING);
+	expect_prospect(test, queue, FERRY_PROSPECT_IMAGE, -EAGAIN);
+	ferry_queue_move(queue, image, FERRY_IMAGE_FIRMWARE);
+	ferry_queue_set_phase(queue, FERRY_PHASE_PRECOPY);
+	expect_prospect(test, queue, FERRY_PROSPECT_IMAGE, -EAGAIN);
+	ferry_queue_saved(queue, image, 0);	/* of no bytes */
+	expect_prospect(test, queue, FERRY_PROSPECT_UNKNOWN, -ENOMSG);
+	expect(queue, SZ_4K);
+	expect_prospect(test, queue, FERRY_PROSPECT_CHANGES, -EAGAIN);
+	ferry_queue_lose_track(queue);
+	expect_prospect(test, queue, FERRY_PROSPECT_NONE, -ENOMSG);
+	ferry_queue_set_phase(queue, FERRY_PHASE_FINAL);
+	expect_prospect(test, queue, FERRY_PROSPECT_IMAGE, -EAGAIN);
+	ferry_queue_set_phase(queue, FERRY_PHASE_SAVED);
+	expect_prospect(test, queue, FERRY_PROSPECT_END, 0);
+}
+
+static void a_save_that_fails(struct kunit *test)
+{
+	static const enum ferry_image_kind kinds[] = { FERRY_IMAGE_MIDDLE,
+						       FERRY_IMAGE_FINAL };
+
+	for (int i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct fixture *f = fixture_of(test, FERRY_PHASE_PRECOPY);
+		struct ferry_queue *queue = &f->queue;
+		struct ferry_image *image = image_at(f, FERRY_IMAGE_FIRMWARE);
+		struct ferry_image *other = image_at(f, FERRY_IMAGE_FIRMWARE);
+
+		image->kind = kinds[i];
+		other->kind = kinds[i];
+		expect(queue, SZ_4K);
+		ferry_queue_save_failed(queue, image, -ETIMEDOUT);
+		KUNIT_EXPECT_EQ(test, image->place, FERRY_IMAGE_LOST);
+		ferry_queue_save_failed(queue, other, -ENOMEM);
+		KUNIT_EXPECT_EQ(test, other->place, FERRY_IMAGE_SPARE);
+		KUNIT_EXPECT_EQ(test, queue->error,
+				kinds[i] == FERRY_IMAGE_FINAL ? -EIO : 0);
+		KUNIT_EXPECT_EQ(test, prospect(queue), FERRY_PROSPECT_NONE);
+	}
+}
+
+static void parts_of_a_final_image(struct kunit *test)
+{
+	struct fixture *f = fixture_of(test, FERRY_PHASE_FINAL);
+	struct ferry_queue *queue = &f->queue;
+	struct ferry_image *image = image_at(f, FERRY_IMAGE_FIRMWARE);
+	struct ferry_image *last = image_at(f, FERRY_IMAGE_FIRMWARE);
+	int verdict;
+
+	image->kind = FERRY_IMAGE_FINAL;
+	image->memory.length = 1;
+	last->kind = FERRY_IMAGE_FINAL;
+	last->memory.length = 2;
+	ferry_queue_saved(queue, image, SZ_4K);
+	KUNIT_EXPECT_EQ(test, queue->outlook.next_part, SZ_4K);
+	KUNIT_EXPECT_EQ(test, queue->phase, FERRY_PHASE_FINAL);
+	ferry_queue_saved(queue, last, 0);
+	KUNIT_EXPECT_EQ(test, queue->phase, FERRY_PHASE_SAVED);
+	KUNIT_EXPECT_EQ(test, queue->unread_dirty,
+			3 + 2 * FERRY_WIRE_IMAGE_OVERHEAD);
+	KUNIT_EXPECT_PTR_EQ(test, ferry_queue_next(queue, &verdict), image);
+	KUNIT_EXPECT_PTR_EQ(test, ferry_queue_next(queue, &verdict), last);
+	expect_prospect(test, queue, FERRY_PROSPECT_END, 0);
+}
+
+/* Resumes */
+
+static void a_writer_waits_for_its_turn(struct kunit *test)
+{
+	struct fixture *f = fixture_of(test, FERRY_PHASE_RECEIVING);
+	struct ferry_queue *queue = &f->queue;
+	struct ferry_image *image = NULL;
+
+	for (int i = 0; i < READY_MAX; i++) {
+		KUNIT_EXPECT_EQ(test, ferry_queue_has_turn(queue), 0);
+		KUNIT_EXPECT_TRUE(test, ferry_queue_is_writable(queue));
+		image = image_at(f, FERRY_IMAGE_READY);
+	}
+	KUNIT_EXPECT_EQ(test, ferry_queue_has_turn(queue), -EAGAIN);
+	KUNIT_EXPECT_FALSE(test, ferry_queue_is_writable(queue));
+	ferry_queue_move(queue, image, FERRY_IMAGE_HELD);
+	KUNIT_EXPECT_EQ(test, ferry_queue_has_turn(queue), 0);
+	ferry_queue_fail(queue, -EINVAL);
+	ferry_queue_fail(queue, -EIO);
+	KUNIT_EXPECT_EQ(test, ferry_queue_has_turn(queue), -EINVAL);
+	KUNIT_EXPECT_TRUE(test, ferry_queue_is_writable(queue));
+	KUNIT_EXPECT_FALSE(test, ferry_queue_is_loading(queue));
+}
+
+static void a_writer_waits_for_memory(struct kunit *test)
+{
+	struct fixture *f = fixture_of(test, FERRY_PHASE_RECEIVING);
+	struct ferry_queue *queue = &f->queue;
+	struct ferry_image *image = image_at(f, FERRY_IMAGE_FIRMWARE);
+	struct ferry_image *own = image_at(f, FERRY_IMAGE_USER);
+
+	KUNIT_EXPECT_EQ(test, ferry_queue_has_memory(queue, BUDGET), 0);
+	own->memory.capacity = BUDGET / 2;
+	image->memory.capacity = BUDGET / 2 - SZ_4K;
+	ferry_queue_charge(queue, BUDGET - SZ_4K);
+	KUNIT_EXPECT_EQ(test, ferry_queue_has_memory(queue, SZ_4K), 0);
+	KUNIT_EXPECT_EQ(test, ferry_queue_has_memory(queue, SZ_8K), -EAGAIN);
+	KUNIT_EXPECT_FALSE(test, ferry_queue_is_writable(queue));
+	ferry_queue_fail(queue, -EIO);
+	KUNIT_EXPECT_EQ(test, ferry_queue_has_memory(queue, SZ_8K), -EIO);
+	queue->error = 0;
+	/* On its way back, though in no place any more */
+	image->memory.capacity -= SZ_4K;
+	ferry_queue_move(queue, image, FERRY_IMAGE_LOST);
+	KUNIT_EXPECT_EQ(test, ferry_queue_has_memory(queue, SZ_8K), -EAGAIN);
+	image->memory.capacity += SZ_4K;
+	/* A load that was not answered gives nothing back. */
+	KUNIT_EXPECT_EQ(test, ferry_queue_has_memory(queue, SZ_8K), -ENOBUFS);
+	KUNIT_EXPECT_TRUE(test, ferry_queue_is_writable(queue));
+	ferry_queue_set_phase(queue, FERRY_PHASE_CLOSED);
+	KUNIT_EXPECT_EQ(test, ferry_queue_has_memory(queue, SZ_8K), -ENODEV);
+}
+
+static struct kunit_case queue_cases[] = {
+	KUNIT_CASE(moves_are_those_of_the_table),
+	KUNIT_CASE(every_move_moves),
+	KUNIT_CASE(nobody_moves_what_is_gone),
+	KUNIT_CASE(closed_gives_and_takes_nothing),
+	KUNIT_CASE(ready_images_keep_their_order),
+	KUNIT_CASE(the_best_spare_image_is_taken),
+	KUNIT_CASE(budget_is_kept),
+	KUNIT_CASE(prospects_of_a_precopy),
+	KUNIT_CASE(a_save_that_fails),
+	KUNIT_CASE(parts_of_a_final_image),
+	KUNIT_CASE(a_writer_waits_for_its_turn),
+	KUNIT_CASE(a_writer_waits_for_memory),
+	{}
+};
+
+static struct kunit_suite queue_suite = {
+	.name = "ferry-queue",
+	.test_cases = queue_cases,
+};
+
+kunit_test_suite(queue_suite);

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What devlink(8) knows of a physical function. See devlink.h.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <json-c/json.h>
+
+#include "../base/program.h"
+#include "devlink.h"
+
+/* The ports of many VFs are the longest of its answers. */
+#define ANSWER_MAX (256 << 10)
+
+/* Firmware that cannot be asked */
+#define NO_VERSION "0.0.0000"
+
+static json_object *member(json_object *object, const char *key)
+{
+	json_object *value = NULL;
+
+	if (object && json_object_is_type(object, json_type_object))
+		json_object_object_get_ex(object, key, &value);
+	return value;
+}
+
+static const char *text_of(json_object *object, const char *key)
+{
+	json_object *value = member(object, key);
+
+	return value ? json_object_get_string(value) : "";
+}
+
+/* Its answer, to be given back, or NULL. */
+static json_object *ask(const char *what, const char *verb, const char *handle)
+{
+	const char *const argv[] = { "devlink", "-j", what, verb, handle, NULL };
+	char *out = malloc(ANSWER_MAX);
+	json_object *answer = NULL;
+
+	if (out && !ferry_run(out, ANSWER_MAX, argv))
+		answer = json_tokener_parse(out);
+	free(out);
+	return answer;
+}
+
+static void handle_of(char handle[FERRY_ADDRESS_MAX + 4], const char *address)
+{
+	snprintf(handle, FERRY_ADDRESS_MAX + 4, "pci/%s", address);
+}
+
+bool ferry_devlink_firmware(const char *address, char *text, size_t size)
+{
+	char handle[FERRY_ADDRESS_MAX + 4];
+	json_object *answer, *running;
+	const char *version;
+
+	handle_of(handle, address);
+	answer = ask("dev", "info", handle);
+	running = member(member(member(member(answer, "info"), handle), "versions"), "running");
+	version = text_of(running, "fw.version");
+	if (!*version)
+		version = text_of(running, "fw");
+	snprintf(text, size, "%s", strcmp(version, NO_VERSION) ? version : "");
+	json_object_put(answer);
+	return *text;
+}
+
+bool ferry_devlink_ill(const char *address, char *reporter, size_t size)
+{
+	char handle[FERRY_ADDRESS_MAX + 4];
+	json_object *answer, *list, *one;
+
+	*reporter = '\0';
+	handle_of(handle, address);
+	/* Of one device it shows only a reporter that is named: all of all, then. */
+	answer = ask("health", "show", NULL);
+	list = member(member(answer, "health"), handle);
+	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+		one = json_object_array_get_idx(list, i);
+		if (!strcmp(text_of(one, "state"), "error"))
+			snprintf(reporter, size, "%s", text_of(one, "reporter"));
+	}
+	json_object_put(answer);
+	return *reporter;
+}
+
+bool ferry_devlink_port(const struct ferry_function *vf, char *port, size_t size)
+{
+	json_object *answer = ask("port", "show", NULL), *ports = member(answer, "port");
+	char handle[FERRY_ADDRESS_MAX + 4];
+
+	*port = '\0';
+	handle_of(handle, vf->pf);
+	if (ports) {
+		json_object_object_foreach(ports, name, one) {
+			json_object *number = member(one, "vfnum");
+
+			if (!strncmp(name, handle, strlen(handle)) && !strcmp(text_of(one, "flavour"), "pcivf") &&
+			    number && json_object_get_int(number) == (int)vf->number)
+				snprintf(port, size, "%s", name);
+		}
+	}
+	json_object_put(answer);
+	return *port;
+}

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Channels between hosts: connecting, listening, accepting.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "../base/wait.h"
+#include "channel.h"
+#include "tls.h"
+
+#define UNIX	"unix:"
+/* How IPv6 writes an IPv4 address. */
+#define MAPPED	"::ffff:"
+
+struct ferry_listener {
+	struct ferry_endpoint endpoint;
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];	/* "" or a UNIX socket's, to remove */
+	int fd;
+};
+
+/* ---- addresses ---- */
+
+struct place {
+	bool local;
+	char host[256], port[32];	/* of TCP; host "" listens everywhere */
+	struct sockaddr_un path;
+};
+
+static bool is_unix(const char *address)
+{
+	return !strncmp(address, UNIX, strlen(UNIX));
+}
+
+static int parse_tcp(struct place *p, const char *text, bool listening, struct ferry_error *error)
+{
+	const char *colon = strrchr(text, ':');
+	size_t length = colon ? (size_t)(colon - text) : 0;
+	char *end;
+	long port;
+
+	if (!colon && !listening)
+		return ferry_fail(error, EINVAL, "'%.64s' has no port: HOST:PORT, [HOST]:PORT or unix:PATH", text);
+	port = strtol(colon ? colon + 1 : text, &end, 10);
+	if (*end || end == (colon ? colon + 1 : text) || port < 1 || port > 65535)
+		return ferry_fail(error, EINVAL, "'%.64s' does not end in a port, 1 to 65535", text);
+	if (colon && !length && !listening)
+		return ferry_fail(error, EINVAL, "'%.64s' names no host", text);
+	if (length > 1 && text[0] == '[' && text[length - 1] == ']') {
+		text++;
+		length -= 2;
+	} else if (memchr(text, ':', length)) {
+		return ferry_fail(error, EINVAL, "an IPv6 address goes in brackets: [HOST]:PORT");
+	}
+	if (length >= sizeof(p->host))
+		return ferry_fail(error, ENAMETOOLONG, "the host's name is too long");
+	snprintf(p->host, sizeof(p->host), "%.*s", (int)length, text);
+	snprintf(p->port, sizeof(p->port), "%ld", port);
+	return 0;
+}
+
+static int parse(struct place *p, const char *address, bool listening, struct ferry_error *error)
+{
+	const char *path = address + strlen(UNIX);
+
+	*p = (struct place){ .local = is_unix(address), .path.sun_family = AF_UNIX };
+	if (!p->local)
+		return parse_tcp(p, address, listening, error);
+	if (!*path || strlen(path) >= sizeof(p->path.sun_path))
+		return ferry_fail(error, EINVAL, "a UNIX socket's path has 1 to %zu characters",
+				  sizeof(p->path.sun_path) - 1);
+	snprintf(p->path.sun_path, sizeof(p->path.sun_path), "%s", path);
+	return 0;
+}
+
+static int check_security(const struct ferry_endpoint *e, struct ferry_error *error)
+{
+	unsigned int files = !!e->cert + !!e->key + !!e->ca;
+
+	if (is_unix(e->address)) {
+		if (files || e->plain)
+			return ferry_fail(error, EINVAL, "a UNIX socket has no TLS: leave out --cert, --key, --ca and --plain-tcp");
+		return 0;
+	}
+	if (e->plain && files)
+		return ferry_fail(error, EINVAL, "plain TCP has no certificates: either --plain-tcp, or --cert, --key and --ca");
+	if (!e->plain && files != 3)
+		return ferry_fail(error, EINVAL, "give --cert, --key and --ca for TLS; or --plain-tcp, which anybody on the way can read and change");
+	return 0;
+}
+
+static int look_up(const struct place *p, bool listening, struct addrinfo **list, struct ferry_error *error)
+{
+	struct addrinfo hints = {
+		.ai_socktype = SOCK_STREAM,
+		.ai_flags = (listening ? AI_PASSIVE : 0) | AI_NUMERICSERV,
+	};
+	int n = getaddrinfo(*p->host ? p->host : NULL, p->port, &hints, list);
+
+	if (n)
+		return ferry_fail(error, EHOSTUNREACH, "%s: %s", p->host, gai_strerror(n));
+	return 0;
+}
+
+/* ---- connecting ---- */
+
+static int connect_one(const struct sockaddr *address, socklen_t size, unsigned int timeout_ms, int cancel_fd)
+{
+	int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	socklen_t length = sizeof(int);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, address, size)) {
+		err = errno;
+		if (err == EINPROGRESS)
+			err = -fd_wait(fd, POLLOUT, cancel_fd, timeout_ms);
+		if (!err)
+			getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &length);
+	}
+	if (!err)
+		return fd;
+	close(fd);
+	return -err;
+}
+
+static int connect_any(const struct place *p, unsigned int timeout_ms, int cancel_fd, struct ferry_error *error)
+{
+	struct addrinfo *list, *a;
+	int fd = -EHOSTUNREACH, err;
+
+	if (p->local)
+		return connect_one((const struct sockaddr *)&p->path, sizeof(p->path), timeout_ms, cancel_fd);
+	err = look_up(p, false, &list, error);
+	if (err)
+		return err;
+	for (a = list; a && fd < 0 && fd != -ECANCELED; a = a->ai_next)
+		fd = connect_one(a->ai_addr, a->ai_addrlen, timeout_ms, cancel_fd);
+	freeaddrinfo(list);
+	return fd;
+}
+
+FERRY_API int ferry_connect(struct ferry_channel **channel, const struct ferry_endpoint *e,
+			    struct ferry_error *error)
+{
+	struct ferry_error lookup = { 0 };
+	struct place place;
+	int fd, err;
+
+	*channel = NULL;
+	err = parse(&place, e->address, false, error);
+	if (!err)
+		err = check_security(e, error);
+	if (err)
+		return err;
+	fd = connect_any(&place, e->timeout_ms ? e->timeout_ms : FERRY_TIMEOUT_MS, e->cancel_fd, &lookup);
+	if (fd == -ECANCELED)
+		return ferry_fail(error, ECANCELED, "cancelled");
+	if (fd < 0)
+		return ferry_fail(error, -fd, "cannot connect to %s: %s", e->address,
+				  lookup.code ? lookup.text : strerror(-fd));
+	err = ferry_channel_from_fd(channel, fd, e->timeout_ms, error);
+	if (err)
+		return err;
+	snprintf((*channel)->peer, sizeof((*channel)->peer), "%s", e->address);
+	(*channel)->protected = place.local;
+	if (!place.local && !e->plain)
+		err = tls_start(*channel, e, false, e->peer_name ? e->peer_name : place.host, error);
+	if (err) {
+		ferry_channel_close(*channel);
+		*channel = NULL;
+	}
+	return err;
+}
+
+/* ---- listening ---- */
+
+/* A socket's file that nobody listens at any more is in the way. */
+static void remove_stale(const struct sockaddr_un *path)
+{
+	struct stat st;
+	int fd;
+
+	if (lstat(path->sun_path, &st) || !S_ISSOCK(st.st_mode))
+		return;
+	fd = connect_one((const struct sockaddr *)path, sizeof(*path), 1000, -1);
+	if (fd == -ECONNREFUSED)
+		unlink(path->sun_path);
+	else if (fd >= 0)
+		close(fd);
+}
+
+static int listen_at(const struct sockaddr *address, socklen_t size)
+{
+	int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int one = 1, err;
+
+	if (fd < 0)
+		return -errno;
+	if (address->sa_family == AF_UNIX)
+		fchmod(fd, 0600);	/* who may connect; Linux takes it over to the file */
+	else
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (!bind(fd, address, size) && !listen(fd, 8))
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+static int listen_any(const struct place *p, struct ferry_error *error)
+{
+	struct addrinfo *list, *a;
+	int fd = -EADDRNOTAVAIL, err;
+
+	if (p->local) {
+		remove_stale(&p->path);
+		return listen_at((const struct sockaddr *)&p->path, sizeof(p->path));
+	}
+	err = look_up(p, true, &list, error);
+	if (err)
+		return err;
+	/* IPv6 first: with no host given its socket takes both */
+	for (int v6 = 1; v6 >= 0 && fd < 0; v6--)
+		for (a = list; a && fd < 0; a = a->ai_next)
+			if ((a->ai_family == AF_INET6) == v6)
+				fd = listen_at(a->ai_addr, a->ai_addrlen);
+	freeaddrinfo(list);
+	return fd;
+}
+
+FERRY_API int ferry_listen(struct ferry_listener **listener, const struct ferry_endpoint *e,
+			   struct ferry_error *error)
+{
+	struct ferry_error lookup = { 0 };
+	struct ferry_listener *l;
+	struct place place;
+	int fd, err;
+
+	*listener = NULL;
+	err = parse(&place, e->address, true, error);
+	if (!err)
+		err = check_security(e, error);
+	/* better known now than when somebody comes */
+	if (!err && !place.local && !e->plain)
+		err = tls_check(e, error);
+	if (err)
+		return err;
+	fd = listen_any(&place, &lookup);
+	if (fd < 0)
+		return ferry_fail(error, -fd, "cannot listen at %s: %s", e->address,
+				  lookup.code ? lookup.text : strerror(-fd));
+	l = calloc(1, sizeof(*l));
+	if (!l) {
+		close(fd);
+		return ferry_fail(error, ENOMEM, "no memory");
+	}
+	l->endpoint = *e;
+	l->fd = fd;
+	if (place.local)
+		snprintf(l->path, sizeof(l->path), "%s", place.path.sun_path);
+	*listener = l;
+	return 0;
+}
+
+static void name_peer(struct ferry_channel *c, const struct sockaddr *address, socklen_t size)
+{
+	char host[NI_MAXHOST];
+
+	if (address->sa_family == AF_UNIX ||
+	    getnameinfo(address, size, host, sizeof(host), NULL, 0, NI_NUMERICHOST))
+		snprintf(c->peer, sizeof(c->peer), "the source");
+	else
+		snprintf(c->peer, sizeof(c->peer), "%.100s", host + (strncmp(host, MAPPED, strlen(MAPPED)) ?
+			 0 : strlen(MAPPED)));
+}
+
+FERRY_API int ferry_accept(struct ferry_listener *l, struct ferry_channel **channel, int wait_ms,
+			   struct ferry_error *error)
+{
+	const struct ferry_endpoint *e = &l->endpoint;
+	struct sockaddr_storage address;
+	socklen_t size = sizeof(address);
+	int fd, err;
+
+	*channel = NULL;
+	do {
+		err = fd_wait(l->fd, POLLIN, e->cancel_fd, wait_ms);
+		if (err == -ECANCELED)
+			return ferry_fail(error, ECANCELED, "cancelled");
+		if (err)
+			return ferry_fail(error, -err, "nobody came within %d s", wait_ms / 1000);
+		fd = accept4(l->fd, (struct sockaddr *)&address, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		/* who went away again, is not there */
+	} while (fd < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED));
+	if (fd < 0)
+		return ferry_fail(error, errno, "accepting a connection: %s", strerror(errno));
+	err = ferry_channel_from_fd(channel, fd, e->timeout_ms, error);
+	if (err)
+		return err;
+	name_peer(*channel, (struct sockaddr *)&address, size);
+	(*channel)->protected = *l->path;
+	if (!*l->path && !e->plain)
+		err = tls_start(*channel, e, true, e->peer_name, error);
+	if (!err)
+		return 0;
+	ferry_channel_close(*channel);
+	*channel = NULL;
+	if (err == -ECANCELED)
+		return err;
+	if (error)
+		error->code = EPROTO;
+	return -EPROTO;
+}
+
+FERRY_API void ferry_listener_close(struct ferry_listener *l)
+{
+	if (!l)
+		return;
+	if (*l->path)
+		unlink(l->path);
+	close(l->fd);
+	free(l);
+}

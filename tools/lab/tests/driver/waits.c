@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Who waits for ferry can be interrupted, and who does not wait costs nothing:
+ * a signal between two readers, SIGKILL while the firmware is busy, and the
+ * QUERYs that look for changes on behalf of a poller.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "bench.h"
+
+enum {
+    SLOW_US     = 4000000,      /* a command that others can observe */
+    FOREVER_MS  = 20000,
+    AT_ONCE_MS  = 1500,         /* much less than a slow command takes */
+    IDLE_MS     = 1000,
+    IDLE_QUERIES = 2,           /* in that time, with nobody who waits */
+};
+
+static void slow(struct bench *b, struct vf *v, unsigned opcode)
+{
+    model_arm(b, (struct fault){ .opcode = opcode, .vhca_id = v->id, .times = 1, .action = FAULT_DELAY,
+                                 .delay_us = SLOW_US });
+}
+
+static int begin_precopy(struct vf *v)
+{
+    int fd = -1, err;
+
+    vf_reset(v);
+    vf_fill(v, SEED);
+    err = mig_set(&v->fn, VFIO_DEVICE_STATE_PRE_COPY, &fd);
+    if (err)
+        tap_bail("VF %s does not go to PRE_COPY: %s", v->bdf, strerror(-err));
+    return fd;
+}
+
+/* Pre-copy at its temporary end: nothing to read, nothing known to have changed. */
+static int precopy_at_end(struct vf *v)
+{
+    struct stream s = { 0 };
+    int fd = begin_precopy(v);
+
+    if (mig_read_precopy(fd, &s, 1000) <= 0)
+        tap_bail("VF %s gives no pre-copy data", v->bdf);
+    stream_free(&s);
+    return fd;
+}
+
+/* ---- signals ---- */
+
+enum { READERS = 2, BITE = 4096 };
+
+struct reader {
+    int fd;
+    pid_t tid;
+    ssize_t got;                /* or -errno */
+    bool over;
+    pthread_t thread;
+};
+
+static unsigned signals;
+
+static void count_signal(int number)
+{
+    (void)number;
+    __atomic_fetch_add(&signals, 1, __ATOMIC_RELEASE);
+}
+
+static void *read_bite(void *arg)
+{
+    struct reader *r = arg;
+    uint8_t bite[BITE];
+
+    __atomic_store_n(&r->tid, gettid(), __ATOMIC_RELEASE);
+    r->got = read(r->fd, bite, sizeof(bite));
+    if (r->got < 0)
+        r->got = -errno;
+    __atomic_store_n(&r->over, true, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+static bool waits(struct reader *r)
+{
+    pid_t tid = __atomic_load_n(&r->tid, __ATOMIC_ACQUIRE);
+
+    return tid && task_waits_in(tid, SYS_read);
+}
+
+static bool is_over(struct reader *r)
+{
+    return __atomic_load_n(&r->over, __ATOMIC_ACQUIRE);
+}
+
+/* What comes before the first image does not wait for it. */
+static void read_control(int fd)
+{
+    uint8_t bite[BITE];
+
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    while (read(fd, bite, sizeof(bite)) > 0)
+        ;
+    if (errno != EAGAIN)
+        tap_bail("there is something to read before the SAVE is over");
+    fcntl(fd, F_SETFL, 0);
+}
+
+static void start_readers(struct reader *r, int fd)
+{
+    for (unsigned i = 0; i < READERS; i++) {
+        r[i] = (struct reader){ .fd = fd };
+        pthread_create(&r[i].thread, NULL, read_bite, &r[i]);
+    }
+    if (!wait_until(waits(&r[0]) && waits(&r[1]), FOREVER_MS))
+        tap_bail("readers do not wait for the SAVE");
+}
+
+/* One of them waits for the firmware, the other one for its turn. */
+static void test_signal(struct bench *b, struct vf *v)
+{
+    struct sigaction action = { .sa_handler = count_signal, .sa_flags = SA_RESTART };
+    struct reader r[READERS];
+    bool busy, stayed;
+    int fd;
+
+    sigaction(SIGUSR1, &action, NULL);
+    slow(b, v, OP_SAVE_VHCA_STATE);
+    fd = begin_precopy(v);
+    read_control(fd);
+    start_readers(r, fd);
+    for (unsigned i = 0; i < READERS; i++)
+        pthread_kill(r[i].thread, SIGUSR1);
+    wait_until(__atomic_load_n(&signals, __ATOMIC_ACQUIRE) == READERS, FOREVER_MS);
+    stayed = wait_until((waits(&r[0]) || is_over(&r[0])) && (waits(&r[1]) || is_over(&r[1])), FOREVER_MS) &&
+             !is_over(&r[0]) && !is_over(&r[1]);
+    busy = model_busy(b);
+    for (unsigned i = 0; i < READERS; i++)
+        pthread_join(r[i].thread, NULL);
+    model_disarm(b);
+    ok(stayed && busy, "a signal with SA_RESTART: two readers, who wait for a SAVE, go on waiting");
+    ok(r[0].got == BITE && r[1].got == BITE, "and both get data: %zd and %zd", r[0].got, r[1].got);
+    close(fd);
+    vf_reset(v);
+}
+
+/* ---- SIGKILL ---- */
+
+struct asker {
+    struct vf *v;
+    int fd;
+};
+
+static int ask(struct asker *a)
+{
+    struct vfio_precopy_info info;
+
+    return mig_precopy_info(a->fd, &info);
+}
+
+static int move(struct asker *a)
+{
+    return mig_set(&a->v->fn, VFIO_DEVICE_STATE_PRE_COPY_P2P, NULL);
+}
+
+static const struct victim {
+    const char *name;
+    int (*call)(struct asker *a);
+} victims[] = {
+    { "VFIO_MIG_GET_PRECOPY_INFO", ask },
+    { "SET_STATE(PRE_COPY_P2P)", move },
+};
+
+static void *ask_in_thread(void *asker)
+{
+    ask(asker);
+    return NULL;
+}
+
+/* Somebody's QUERY takes long, and another one, who waits behind it, is killed. */
+static void test_killed(struct bench *b, struct vf *v, const struct victim *victim)
+{
+    struct asker a = { .v = v, .fd = precopy_at_end(v) };
+    uint64_t hits = model_hits(b);
+    bool asleep, dead, busy;
+    pthread_t thread;
+    pid_t pid;
+
+    slow(b, v, OP_QUERY_VHCA_MIGRATION_STATE);
+    pthread_create(&thread, NULL, ask_in_thread, &a);
+    if (!wait_until(model_hits(b) > hits, FOREVER_MS))
+        tap_bail("PRECOPY_INFO asks the firmware nothing");
+    fflush(NULL);
+    pid = fork();
+    if (!pid)
+        _exit(-victim->call(&a));
+    asleep = wait_until(task_waits_in(pid, SYS_ioctl), AT_ONCE_MS);
+    kill(pid, SIGKILL);
+    dead = wait_until(waitpid(pid, NULL, WNOHANG) == pid, AT_ONCE_MS);
+    busy = model_busy(b);
+    if (!dead)
+        waitpid(pid, NULL, 0);
+    pthread_join(thread, NULL);
+    model_disarm(b);
+    if (!asleep || !busy)
+        tap_diag("it %s, the firmware is %s", asleep ? "waits" : "does not wait", busy ? "busy" : "not busy any more");
+    ok(asleep && dead && busy, "%s while the firmware is busy: who is killed in it dies", victim->name);
+    ok(mig_get(&v->fn) == VFIO_DEVICE_STATE_PRE_COPY && !ask(&a), "%s: the pre-copy goes on", victim->name);
+    close(a.fd);
+    vf_reset(v);
+}
+
+/* ---- poll ---- */
+
+static bool becomes_readable(int fd, int ms)
+{
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+
+    return poll(&p, 1, ms) == 1 && p.revents == POLLIN;
+}
+
+static void *poll_in_thread(void *fd)
+{
+    return (void *)(intptr_t)becomes_readable(*(int *)fd, FOREVER_MS);
+}
+
+static uint64_t queries_during(struct bench *b, double ms)
+{
+    uint64_t before = model_commands(b, OP_QUERY_VHCA_MIGRATION_STATE);
+    double end = now_ms() + ms;
+
+    while (now_ms() < end)
+        relax();
+    return model_commands(b, OP_QUERY_VHCA_MIGRATION_STATE) - before;
+}
+
+/* Looking for changes is for those who wait for some. */
+static void test_idle(struct bench *b, struct vf *v)
+{
+    int fd = precopy_at_end(v);
+    uint64_t idle, busy;
+    pthread_t thread;
+    void *seen;
+
+    if (becomes_readable(fd, 100))
+        tap_bail("VF %s has more pre-copy data", v->bdf);
+    idle = queries_during(b, IDLE_MS);
+    ok(idle <= IDLE_QUERIES, "a poller came and went: %llu QUERYs in %u ms",
+       (unsigned long long)idle, IDLE_MS);
+    pthread_create(&thread, NULL, poll_in_thread, &fd);
+    busy = queries_during(b, IDLE_MS);
+    ok(busy > IDLE_QUERIES, "a poller waits: %llu QUERYs in %u ms", (unsigned long long)busy, IDLE_MS);
+    vf_change(v, 1);
+    pthread_join(thread, &seen);
+    ok(seen != NULL, "and is woken when something changed");
+    close(fd);
+    vf_reset(v);
+}
+
+void test_waits(struct bench *b)
+{
+    struct vf *v = &b->vf[0];
+
+    if (!b->vfs || !v->ferry)
+        tap_bail("the tests of waiting need a VF bound to ferry");
+    vf_open(v);
+    test_signal(b, v);
+    for (unsigned i = 0; i < sizeof(victims) / sizeof(*victims); i++)
+        test_killed(b, v, &victims[i]);
+    test_idle(b, v);
+    vf_close(v);
+    bench_check_clean(b, "waiting");
+}
