@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What differs between the kernels that ferry is built for: 6.12 and 7.x.
- * The only file that tests a version.
+ * What differs between the kernels that ferry is built for, 6.12 and 7.x, and
+ * between compiler and checker. The only file that tests for either.
  */
 #ifndef FERRY_COMPAT_H
 #define FERRY_COMPAT_H
 
+#include <linux/cleanup.h>
 #include <linux/slab.h>
 #include <linux/version.h>
 #include <linux/vfio_pci_core.h>
@@ -44,6 +45,17 @@ static inline bool ferry_precopy_info_v2(struct vfio_device *vdev)
 	return false;
 }
 
+#endif
+
+/*
+ * Sparse does not know that a variable's end can unlock: to it a guard is a
+ * lock that is never given back. Leave it those that are taken by hand.
+ */
+#ifdef __CHECKER__
+#undef guard
+#define guard(name)	ferry_unguarded_##name
+#define ferry_unguarded_spinlock(lock)	((void)(lock))
+#define ferry_unguarded_mutex(lock)	((void)(lock))
 #endif
 
 /* Older kernels of the 6.12 series lack it. */

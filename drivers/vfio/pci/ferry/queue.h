@@ -15,6 +15,7 @@
 #include <linux/vfio_ferry.h>
 #include <linux/wait.h>
 
+#include "compat.h"
 #include "image.h"
 #include "outlook.h"
 

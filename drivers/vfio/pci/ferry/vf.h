@@ -31,6 +31,7 @@
 #include <linux/workqueue.h>
 
 #include "command.h"
+#include "compat.h"
 #include "fault.h"
 
 struct ferry_session;
