@@ -23,8 +23,8 @@ OPTIONS += $(PARTS:%=%=y)
 # Kernels with KUnit get the driver's own tests, too.
 OPTIONS     += $(if $(shell grep -s '^CONFIG_KUNIT=' $(KDIR)/.config),CONFIG_VFIO_FERRY_KUNIT_TEST=m)
 
-.PHONY: help demo demo-hosts lab python test check conformance conformance-table mutate lies coverage fuzz modules install uninstall \
-	deb docs clean
+.PHONY: help demo demo-hosts lab python test check conformance conformance-table mutate lies coverage fuzz modules \
+	kernel-tree install uninstall deb docs clean
 
 help:
 	@echo 'vfio-ferry: live migration for the virtual functions of SR-IOV NICs'
@@ -43,6 +43,7 @@ help:
 	@echo '  make fuzz     look for streams that break the decoder, in user space, for SECONDS=60'
 	@echo '  make modules  build the driver for the running kernel (or KDIR=its headers), into BUILD=folder;'
 	@echo '                REGION=n leaves out the first migration protocol, FAULTS=y puts in failures for tests'
+	@echo '  make kernel-tree  does the driver build in a kernel tree, as modules and built in? tools/kernel-tree FOLDER puts it into one'
 	@echo '  make install  install the modules and the ferry tool, the latter under PREFIX=/usr/local; make uninstall removes them'
 	@echo '  make deb      build the Debian packages, RELEASE=bookworm|trixie, into build/deb/'
 	@echo '  make docs     Documentation/ as HTML, into build/docs/'
@@ -118,6 +119,11 @@ modules:
 	@cmp -s $(BUILD)/tree/Kbuild.new $(BUILD)/tree/Kbuild || mv $(BUILD)/tree/Kbuild.new $(BUILD)/tree/Kbuild
 	@$(MAKE) -C $(KDIR) M=$(BUILD)/tree $(OPTIONS) $(if $(KCC),CC=$(KCC)) modules
 	@find $(BUILD)/tree -name '*.ko' -exec cp -u -t $(BUILD) {} +
+
+# In links to the debug kernel's source, with its configuration.
+kernel-tree: python
+	@$(LAB) setup --kernel debug
+	@tools/kernel-tree --build
 
 # In a folder of their own among the kernel's modules, where modprobe looks first. Kbuild would sign them with the key of
 # whoever built the kernel; Documentation/install.rst says how to sign them with one's own. DESTDIR is for packagers.
