@@ -385,3 +385,34 @@ void test_memory(struct bench *b)
     bench_check_clean(b, "memory that is not there");
     stream_free(&s);
 }
+
+/* ---- the longest image ---- */
+
+/* A state that is less than 64 KiB smaller than the longest image there can be, saved in one piece. */
+void test_longest(struct bench *b)
+{
+    enum { SLOW_MS = 120000 };
+    const int64_t least = 0xffff0001, most = 0xfffff000;
+    struct vf *v = &b->vf[0];
+    int64_t full;
+    int fd = -1, err;
+
+    if (!b->vfs || !v->ferry)
+        tap_bail("the test of the longest image needs a VF bound to ferry");
+    vf_open(v);
+    vf_fill(v, SEED);
+    mig_data_size(&v->fn);
+    full = ferry_number(v, "stats", "full_state_bytes");
+    if (full < least || full > most)
+        tap_bail("this state has %#llx bytes, not %#llx to %#llx", (long long)full, (long long)least, (long long)most);
+    err = mig_set(&v->fn, VFIO_DEVICE_STATE_STOP_COPY, &fd);
+    ok(!err, "a state of %#llx bytes in one image: STOP_COPY (%d)", (long long)full, err);
+    ok(fd >= 0 && wait_until(fd_number(fd, "ferry-ready") == 1 || fd_number(fd, "ferry-error"), SLOW_MS) &&
+       fd_number(fd, "ferry-unread-dirty") > full, "it is saved: error %lld, %lld bytes to read",
+       (long long)fd_number(fd, "ferry-error"), (long long)fd_number(fd, "ferry-unread-dirty"));
+    if (fd >= 0)
+        close(fd);
+    vf_reset(v);
+    vf_close(v);
+    bench_check_clean(b, "the longest image");
+}
