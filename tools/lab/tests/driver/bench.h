@@ -126,6 +126,7 @@ void test_interop(struct bench *b);
 void test_scenario(struct bench *b);
 void test_region(struct bench *b);
 void test_memory(struct bench *b);
+void test_longest(struct bench *b);
 void test_backlog(struct bench *b);
 void test_waits(struct bench *b);
 void test_log(struct bench *b);

@@ -18,6 +18,7 @@ static const struct group groups[] = {
     { "interop", test_interop },
     { "region", test_region },
     { "memory", test_memory },
+    { "longest", test_longest },
     { "backlog", test_backlog },
     { "waits", test_waits },
     { "log", test_log },

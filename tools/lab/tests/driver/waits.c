@@ -112,17 +112,25 @@ static void read_control(int fd)
     fcntl(fd, F_SETFL, 0);
 }
 
-static void start_readers(struct reader *r, int fd)
+static void start_reader(struct reader *r, int fd)
 {
-    for (unsigned i = 0; i < READERS; i++) {
-        r[i] = (struct reader){ .fd = fd };
-        pthread_create(&r[i].thread, NULL, read_bite, &r[i]);
-    }
-    if (!wait_until(waits(&r[0]) && waits(&r[1]), FOREVER_MS))
-        tap_bail("readers do not wait for the SAVE");
+    *r = (struct reader){ .fd = fd };
+    pthread_create(&r->thread, NULL, read_bite, r);
+    if (!wait_until(waits(r), FOREVER_MS))
+        tap_bail("a reader does not wait for the SAVE");
 }
 
-/* One of them waits for the firmware, the other one for its turn. */
+/* It has handled the signal; true: it waits again. */
+static bool stays(struct reader *r)
+{
+    unsigned before = __atomic_load_n(&signals, __ATOMIC_ACQUIRE);
+
+    pthread_kill(r->thread, SIGUSR1);
+    wait_until(__atomic_load_n(&signals, __ATOMIC_ACQUIRE) > before, FOREVER_MS);
+    return wait_until(waits(r) || is_over(r), FOREVER_MS) && !is_over(r);
+}
+
+/* One of them waits for the firmware, the other one for its turn, and is the first to be disturbed. */
 static void test_signal(struct bench *b, struct vf *v)
 {
     struct sigaction action = { .sa_handler = count_signal, .sa_flags = SA_RESTART };
@@ -134,12 +142,9 @@ static void test_signal(struct bench *b, struct vf *v)
     slow(b, v, OP_SAVE_VHCA_STATE);
     fd = begin_precopy(v);
     read_control(fd);
-    start_readers(r, fd);
     for (unsigned i = 0; i < READERS; i++)
-        pthread_kill(r[i].thread, SIGUSR1);
-    wait_until(__atomic_load_n(&signals, __ATOMIC_ACQUIRE) == READERS, FOREVER_MS);
-    stayed = wait_until((waits(&r[0]) || is_over(&r[0])) && (waits(&r[1]) || is_over(&r[1])), FOREVER_MS) &&
-             !is_over(&r[0]) && !is_over(&r[1]);
+        start_reader(&r[i], fd);
+    stayed = stays(&r[1]) && stays(&r[0]);
     busy = model_busy(b);
     for (unsigned i = 0; i < READERS; i++)
         pthread_join(r[i].thread, NULL);
