@@ -93,7 +93,9 @@ static void end_image(struct ferry_session *session)
 
 	ferry_queue_move(&session->queue, stream->image, FERRY_IMAGE_SPARE);
 	ferry_stream_let_go(stream);
-	ferry_session_kick(session);
+	/* In a stop window that has all, the worker would only take time. */
+	if (READ_ONCE(session->queue.phase) != FERRY_PHASE_SAVED)
+		ferry_session_kick(session);
 }
 
 /* The reader has got all there is: the stop is over for this device. */
