@@ -27,7 +27,7 @@ static bool is_worth_asking(struct ferry_queue *queue)
 static bool is_saving(struct ferry_queue *queue)
 {
 	guard(spinlock)(&queue->lock);
-	return ferry_queue_first(queue, FERRY_AT(PENDING) | FERRY_AT(FIRMWARE));
+	return ferry_queue_first(queue, FERRY_BEING_SAVED);
 }
 
 /*
@@ -81,8 +81,7 @@ static u64 coming_bytes(struct ferry_queue *queue, bool *initial)
 	struct ferry_outlook *outlook = &queue->outlook;
 	struct ferry_image *image;
 
-	image = ferry_queue_first(queue, FERRY_AT(PENDING) |
-				  FERRY_AT(FIRMWARE));
+	image = ferry_queue_first(queue, FERRY_BEING_SAVED);
 	*initial = outlook->reinit ||
 		   (image && image->kind == FERRY_IMAGE_INITIAL);
 	if (image)

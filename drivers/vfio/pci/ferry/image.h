@@ -61,6 +61,8 @@ enum ferry_image_place {
 
 /* A set of places, by their last names */
 #define FERRY_AT(place)		(1U << FERRY_IMAGE_##place)
+/* Where an image of a save is from its arc or worker to its SAVE's end */
+#define FERRY_BEING_SAVED	(FERRY_AT(PENDING) | FERRY_AT(FIRMWARE))
 
 /**
  * struct ferry_image - one image of a session

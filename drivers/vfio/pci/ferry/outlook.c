@@ -9,8 +9,6 @@
 #include "queue.h"
 #include "wire.h"
 
-#define BEING_SAVED	(FERRY_AT(PENDING) | FERRY_AT(FIRMWARE))
-
 /**
  * ferry_queue_begin() - a save begins
  * @queue: the session's queue, OPENED
@@ -182,7 +180,7 @@ void ferry_queue_save_failed(struct ferry_queue *queue,
 enum ferry_prospect ferry_queue_prospect(struct ferry_queue *queue)
 {
 	lockdep_assert_held(&queue->lock);
-	if (ferry_queue_first(queue, BEING_SAVED))
+	if (ferry_queue_first(queue, FERRY_BEING_SAVED))
 		return FERRY_PROSPECT_IMAGE;
 	switch (queue->phase) {
 	case FERRY_PHASE_OPENED:

@@ -165,8 +165,7 @@ void ferry_session_show(struct ferry_session *session, struct seq_file *to)
 	now = *queue;
 	images = ferry_queue_count(queue, ~0U);
 	ready = ferry_queue_count(queue, FERRY_AT(READY));
-	busy = ferry_queue_count(queue, FERRY_AT(PENDING) |
-				 FERRY_AT(FIRMWARE));
+	busy = ferry_queue_count(queue, FERRY_BEING_SAVED);
 	spin_unlock(&queue->lock);
 
 	seq_printf(to, "ferry-device:\t%s\n", session->vf->name);
