@@ -76,7 +76,11 @@ struct vfio_ferry_estimate {
  * stop_tracking running per function. All operations but accept may sleep.
  * Each is bounded in time by the backend and reports its failures with
  * vfio_ferry_failed(). -ETIMEDOUT means that the effect is unknown; after any
- * other error the operation had none.
+ * other error the operation had none. -ESTALE, of an incremental query or a
+ * save with VFIO_FERRY_SAVE_TRACK, means that the firmware does not know any
+ * more what changed, or could not keep up: no failure, but the next image is
+ * the final one, and a full one. Any other error of such a save fails the
+ * session.
  *
  * @family: name of the NIC family, written into the stream
  * @max_image: longest image the firmware can save or load

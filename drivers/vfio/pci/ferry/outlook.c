@@ -140,13 +140,19 @@ static void lose_track(struct ferry_queue *queue)
  * @queue: the session's queue
  *
  * From now on nothing comes but a final image, of all of the state.
+ *
+ * Return: true if that is new.
  */
-void ferry_queue_lose_track(struct ferry_queue *queue)
+bool ferry_queue_lose_track(struct ferry_queue *queue)
 {
+	bool had;
+
 	spin_lock(&queue->lock);
+	had = !queue->outlook.untracked;
 	lose_track(queue);
 	spin_unlock(&queue->lock);
 	wake_up_all(&queue->wait);
+	return had;
 }
 
 /**
@@ -155,14 +161,14 @@ void ferry_queue_lose_track(struct ferry_queue *queue)
  * @image: the image, with the firmware
  * @err: why; -ETIMEDOUT: the firmware may still write it
  *
- * A tracked save that fails costs only what it would have saved: the final
- * image will be a full one. The final save has nothing behind it.
+ * If only the track is lost, -ESTALE, that costs what it would have saved: the
+ * final image will be a full one. After anything else there is none.
  */
 void ferry_queue_save_failed(struct ferry_queue *queue,
 			     struct ferry_image *image, int err)
 {
 	spin_lock(&queue->lock);
-	if (image->kind == FERRY_IMAGE_FINAL)
+	if (image->kind == FERRY_IMAGE_FINAL || err != -ESTALE)
 		queue->error = queue->error ?: -EIO;
 	lose_track(queue);
 	ferry_queue_move_locked(queue, image, err == -ETIMEDOUT ?

@@ -64,7 +64,7 @@ void ferry_queue_saved(struct ferry_queue *queue, struct ferry_image *image,
 		       u64 next_part);
 void ferry_queue_save_failed(struct ferry_queue *queue,
 			     struct ferry_image *image, int err);
-void ferry_queue_lose_track(struct ferry_queue *queue);
+bool ferry_queue_lose_track(struct ferry_queue *queue);
 enum ferry_prospect ferry_queue_prospect(struct ferry_queue *queue);
 struct ferry_image *ferry_queue_next(struct ferry_queue *queue, int *verdict);
 void ferry_queue_read(struct ferry_queue *queue, enum ferry_image_kind kind,

@@ -66,6 +66,35 @@ int ferry_save_query_full(struct ferry_vf *vf,
 	return err;
 }
 
+static void lose_track(struct ferry_vf *vf, struct ferry_queue *queue)
+{
+	if (!ferry_queue_lose_track(queue))
+		return;
+	atomic64_inc(&vf->stats.tracks_lost);
+	dev_info(&vf->device->core.pdev->dev,
+		 "what changed in pre-copy is not known any more, the final image will be a full one\n");
+}
+
+/**
+ * ferry_save_query_changes() - ask what changed since the last image
+ * @session: the save; the caller has the command slot
+ * @estimate: filled, or zeros
+ *
+ * Notices if the firmware lost track of it.
+ *
+ * Return: 0 or negative errno, -ESTALE if it did.
+ */
+int ferry_save_query_changes(struct ferry_session *session,
+			     struct vfio_ferry_estimate *estimate)
+{
+	struct ferry_vf *vf = session->vf;
+	int err = ferry_command_query(vf, true, estimate);
+
+	if (err == -ESTALE)
+		lose_track(vf, &session->queue);
+	return err;
+}
+
 /* Images */
 
 static void discard_spares(struct ferry_vf *vf, struct ferry_queue *queue)
@@ -280,16 +309,20 @@ void ferry_save_cancel_precopy(struct ferry_vf *vf,
 
 static struct ferry_image *make_final(struct ferry_vf *vf,
 				      struct ferry_session *session,
-				      bool changes)
+				      bool *changes)
 {
 	struct ferry_queue *queue = &session->queue;
 	struct vfio_ferry_estimate estimate;
 	struct ferry_image *image;
 	u64 bytes;
-	int err;
+	int err = 0;
 
-	err = changes ? ferry_command_query(vf, true, &estimate) :
-			ferry_save_query_full(vf, &estimate);
+	if (*changes)
+		err = ferry_save_query_changes(session, &estimate);
+	if (err == -ESTALE)
+		*changes = false;
+	if (!*changes)
+		err = ferry_save_query_full(vf, &estimate);
 	if (err)
 		return ERR_PTR(err);
 	err = release_reserve(queue);
@@ -313,7 +346,9 @@ static int begin_final(struct ferry_vf *vf, struct ferry_session *session)
 	bool changes = precopy && !queue->outlook.untracked;
 	struct ferry_image *image;
 
-	image = make_final(vf, session, changes);
+	if (READ_ONCE(queue->error))
+		return queue->error;
+	image = make_final(vf, session, &changes);
 	if (IS_ERR(image))
 		return PTR_ERR(image);
 	if (precopy)
@@ -353,7 +388,8 @@ int ferry_save_begin_final(struct ferry_vf *vf, struct ferry_session *session)
 	 * The function will be resumed, and with that the firmware may forget
 	 * what changed.
 	 */
-	ferry_queue_lose_track(&session->queue);
+	if (session->queue.phase != FERRY_PHASE_OPENED)
+		lose_track(vf, &session->queue);
 	return err;
 }
 
@@ -429,7 +465,7 @@ static struct ferry_image *make_middle(struct ferry_vf *vf,
 	struct vfio_ferry_estimate estimate;
 	struct ferry_image *image;
 
-	if (ferry_command_query(vf, true, &estimate) ||
+	if (ferry_save_query_changes(session, &estimate) ||
 	    !ferry_queue_expect(queue, &estimate, tell_reinit))
 		return NULL;
 	image = get_image(vf, session, image_bytes(vf, &estimate));
@@ -519,6 +555,8 @@ static void save(struct ferry_vf *vf, struct ferry_image *image)
 	int err;
 
 	err = ferry_command_save(vf, image, &next_part);
+	if (err == -ESTALE)
+		lose_track(vf, &session->queue);
 	if (err)
 		ferry_queue_save_failed(&session->queue, image, err);
 	else

@@ -241,25 +241,34 @@ static void prospects_of_a_precopy(struct kunit *test)
 
 static void a_save_that_fails(struct kunit *test)
 {
-	static const enum ferry_image_kind kinds[] = { FERRY_IMAGE_MIDDLE,
-						       FERRY_IMAGE_FINAL };
+	static const struct {
+		enum ferry_image_kind kind;
+		int err;
+		enum ferry_image_place place;
+		int error;
+	} failures[] = {
+		{ FERRY_IMAGE_MIDDLE, -ESTALE, FERRY_IMAGE_SPARE, 0 },
+		{ FERRY_IMAGE_INITIAL, -ESTALE, FERRY_IMAGE_SPARE, 0 },
+		{ FERRY_IMAGE_FINAL, -ESTALE, FERRY_IMAGE_SPARE, -EIO },
+		{ FERRY_IMAGE_MIDDLE, -ENOMEM, FERRY_IMAGE_SPARE, -EIO },
+		{ FERRY_IMAGE_INITIAL, -EIO, FERRY_IMAGE_SPARE, -EIO },
+		{ FERRY_IMAGE_MIDDLE, -ETIMEDOUT, FERRY_IMAGE_LOST, -EIO },
+		{ FERRY_IMAGE_FINAL, -ETIMEDOUT, FERRY_IMAGE_LOST, -EIO },
+	};
 
-	for (int i = 0; i < ARRAY_SIZE(kinds); i++) {
+	for (int i = 0; i < ARRAY_SIZE(failures); i++) {
 		struct fixture *f = fixture_of(test, FERRY_PHASE_PRECOPY);
 		struct ferry_queue *queue = &f->queue;
 		struct ferry_image *image = image_at(f, FERRY_IMAGE_FIRMWARE);
-		struct ferry_image *other = image_at(f, FERRY_IMAGE_FIRMWARE);
 
-		image->kind = kinds[i];
-		other->kind = kinds[i];
+		image->kind = failures[i].kind;
 		expect(queue, SZ_4K);
-		ferry_queue_save_failed(queue, image, -ETIMEDOUT);
-		KUNIT_EXPECT_EQ(test, image->place, FERRY_IMAGE_LOST);
-		ferry_queue_save_failed(queue, other, -ENOMEM);
-		KUNIT_EXPECT_EQ(test, other->place, FERRY_IMAGE_SPARE);
-		KUNIT_EXPECT_EQ(test, queue->error,
-				kinds[i] == FERRY_IMAGE_FINAL ? -EIO : 0);
-		KUNIT_EXPECT_EQ(test, prospect(queue), FERRY_PROSPECT_NONE);
+		ferry_queue_save_failed(queue, image, failures[i].err);
+		KUNIT_EXPECT_EQ(test, image->place, failures[i].place);
+		KUNIT_EXPECT_EQ(test, queue->error, failures[i].error);
+		expect_prospect(test, queue, FERRY_PROSPECT_NONE,
+				failures[i].error ?: -ENOMSG);
+		KUNIT_EXPECT_FALSE(test, ferry_queue_lose_track(queue));
 	}
 }
 
