@@ -96,8 +96,9 @@ struct vfio_ferry_estimate {
  *	-ETIMEDOUT the function may still write the image
  * @load: load a mapped image
  * @stop_tracking: end what a save with VFIO_FERRY_SAVE_TRACK began, on a
- *	running function; the image is mapped and has room for the last
- *	estimate, NULL if that was 0
+ *	running function, right after an incremental query that may have
+ *	failed; the image is mapped and has room for its estimate if there was
+ *	memory, NULL if there was none at all
  * @map: make the image's memory reachable for the firmware
  * @unmap: the opposite. An error means the firmware may still reach it
  * @quiesce: give back what the images shared, none of which is mapped. The

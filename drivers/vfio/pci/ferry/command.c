@@ -291,7 +291,7 @@ int ferry_command_load(struct ferry_vf *vf, struct ferry_image *image)
 /**
  * ferry_command_stop_tracking() - end what a tracked save began
  * @vf: the function, running
- * @image: mapped, at the FIRMWARE, or NULL if the last estimate was 0
+ * @image: mapped, at the FIRMWARE, or NULL if there was no memory
  *
  * Return: 0 or negative errno, -ETIMEDOUT if the function may still write the
  * image.

@@ -254,25 +254,46 @@ int ferry_save_begin_precopy(struct ferry_vf *vf, struct ferry_session *session)
 	return 0;
 }
 
-/* The caller has the command slot. */
+/*
+ * An image to end the tracking with, HELD and mapped: the longest there is, and
+ * longer if it needs to be and can. NULL if none can be had at all.
+ */
+static struct ferry_image *lend_image(struct ferry_vf *vf,
+				      struct ferry_session *session, u64 bytes)
+{
+	struct ferry_queue *queue = &session->queue;
+	struct ferry_image *image;
+
+	while ((image = ferry_queue_take_spare(queue, U64_MAX,
+					       FERRY_IMAGE_HELD))) {
+		ferry_image_grow(image, bytes, FERRY_EFFORT_WELCOME);
+		if (image->memory.capacity && !ferry_image_map(vf, image))
+			return image;
+		ferry_image_discard(vf, image);
+	}
+	image = get_image(vf, session, bytes);
+	return IS_ERR(image) ? NULL : image;
+}
+
+/*
+ * Let the firmware forget what changed. It is asked first, and given an image,
+ * though it may have nothing to save: no driver is known that does without. The
+ * caller has the command slot.
+ */
 static int stop_tracking(struct ferry_vf *vf, struct ferry_session *session)
 {
 	struct ferry_queue *queue = &session->queue;
-	struct vfio_ferry_estimate estimate = {};
-	struct ferry_image *image = NULL;
+	struct vfio_ferry_estimate estimate;
+	struct ferry_image *image;
 	int err;
 
-	if (!queue->outlook.untracked)
-		ferry_command_query(vf, true, &estimate);
-	if (estimate.required) {
-		err = release_reserve(queue);
-		if (err)
-			return err;
-		image = get_image(vf, session, image_bytes(vf, &estimate));
-		if (IS_ERR(image))
-			return PTR_ERR(image);
+	ferry_command_query(vf, true, &estimate);
+	err = release_reserve(queue);
+	if (err)
+		return err;
+	image = lend_image(vf, session, image_bytes(vf, &estimate));
+	if (image)
 		ferry_queue_move(queue, image, FERRY_IMAGE_FIRMWARE);
-	}
 	err = ferry_command_stop_tracking(vf, image);
 	if (image)
 		ferry_queue_move(queue, image, err == -ETIMEDOUT ?

@@ -183,7 +183,8 @@ static void fill_save(struct mlx5_ferry *nic, void *in,
 	if (!image)
 		return;
 	MLX5_SET(save_vhca_state_in, in, mkey, mlx5_ferry_memory_key(image));
-	MLX5_SET(save_vhca_state_in, in, size, image->capacity);
+	MLX5_SET(save_vhca_state_in, in, size,
+		 min_t(u64, image->capacity, IMAGE_BYTES_MAX));
 }
 
 static int mlx5_ferry_save(struct vfio_ferry_device *device,
