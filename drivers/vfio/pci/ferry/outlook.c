@@ -6,8 +6,16 @@
  * what the firmware said, and by reader.c through the FD. Takes the queue's
  * lock unless said otherwise.
  */
+#include <linux/jiffies.h>
+
 #include "queue.h"
 #include "wire.h"
+
+/* Between two looks for changes on behalf of somebody who sleeps until then */
+#define LOOK_DELAY	msecs_to_jiffies(100)
+/* Between two rounds of middle images for who only passes by: first, longest */
+#define PAUSE_MIN	msecs_to_jiffies(500)
+#define PAUSE_MAX	msecs_to_jiffies(4000)
 
 /**
  * ferry_queue_begin() - a save begins
@@ -73,14 +81,20 @@ u64 ferry_queue_expect(struct ferry_queue *queue,
  * @image: mapped, HELD by the caller, who has the command slot
  * @place: PENDING for the worker, or FIRMWARE
  *
- * It will bring as many of the bytes to come as it has room for.
+ * It will bring as many of the bytes to come as it has room for. If none was
+ * due a round begins: all that is known to have changed is due.
  */
 void ferry_queue_assign(struct ferry_queue *queue, struct ferry_image *image,
 			enum ferry_image_place place)
 {
+	struct ferry_outlook *outlook = &queue->outlook;
+
 	spin_lock(&queue->lock);
-	image->coming = min(queue->outlook.changed, image->memory.capacity);
-	queue->outlook.changed -= image->coming;
+	outlook->due = outlook->due ? min(outlook->due, outlook->changed) :
+				      outlook->changed;
+	image->coming = min(outlook->changed, image->memory.capacity);
+	outlook->changed -= image->coming;
+	outlook->due -= min(outlook->due, image->coming);
 	ferry_queue_move_locked(queue, image, place);
 	spin_unlock(&queue->lock);
 	wake_up_all(&queue->wait);
@@ -94,6 +108,33 @@ static void add_unread(struct ferry_queue *queue, struct ferry_image *image)
 		queue->unread_initial += bytes;
 	else
 		queue->unread_dirty += bytes;
+}
+
+/*
+ * What was due is saved. If it is no less than the last time, then what the
+ * function changes is the same again and again, and most of it will have to
+ * come once more: the longer is the pause.
+ */
+static void end_round(struct ferry_outlook *outlook)
+{
+	bool pays = outlook->brought < outlook->brought_before / 4 * 3;
+
+	outlook->pause = pays ? PAUSE_MIN : clamp(outlook->pause * 2, PAUSE_MIN,
+						  PAUSE_MAX);
+	outlook->brought_before = outlook->brought;
+	outlook->brought = 0;
+	outlook->pause_end = jiffies + outlook->pause;
+	outlook->look_next = jiffies + LOOK_DELAY;
+	/* What changed since is for the next round, which asks the firmware. */
+	outlook->changed = 0;
+	outlook->due = 0;
+}
+
+static void image_came(struct ferry_outlook *outlook, u64 bytes)
+{
+	outlook->brought += bytes;
+	if (!outlook->due || !bytes)
+		end_round(outlook);
 }
 
 /**
@@ -124,6 +165,8 @@ void ferry_queue_saved(struct ferry_queue *queue, struct ferry_image *image,
 			queue->phase = FERRY_PHASE_SAVED;
 		if (!next_part)
 			outlook->changed = 0;
+	} else {
+		image_came(outlook, image->memory.length);
 	}
 	spin_unlock(&queue->lock);
 	wake_up_all(&queue->wait);
@@ -133,6 +176,7 @@ static void lose_track(struct ferry_queue *queue)
 {
 	queue->outlook.untracked = true;
 	queue->outlook.changed = 0;
+	queue->outlook.due = 0;
 }
 
 /**
@@ -273,6 +317,51 @@ void ferry_queue_ask(struct ferry_queue *queue)
 {
 	guard(spinlock)(&queue->lock);
 	queue->outlook.asked = true;
+}
+
+/**
+ * ferry_queue_wants_look() - shall the worker look for changes now?
+ * @queue: the session's queue, a save's, locked, nothing known to have changed
+ * @sleeper: set: if not now, then at outlook.look_next, since somebody sleeps
+ *	until something has changed
+ *
+ * Who sleeps gets what there is soon. Who found nothing and went on, as a VMM
+ * that copies memory meanwhile, gets it after a pause.
+ *
+ * Return: true if it shall.
+ */
+bool ferry_queue_wants_look(struct ferry_queue *queue, bool *sleeper)
+{
+	struct ferry_outlook *outlook = &queue->outlook;
+
+	lockdep_assert_held(&queue->lock);
+	*sleeper = false;
+	if (!outlook->asked || ferry_queue_first(queue, FERRY_AT(READY)))
+		return false;
+	*sleeper = wq_has_sleeper(&queue->wait);
+	return time_after_eq(jiffies, *sleeper ? outlook->look_next :
+						 outlook->pause_end);
+}
+
+/**
+ * ferry_queue_look_later() - nothing changed, or nothing can be done about it
+ * @queue: the session's queue
+ *
+ * Looks again later, if somebody sleeps then. A reader who comes back asks
+ * again.
+ */
+void ferry_queue_look_later(struct ferry_queue *queue)
+{
+	struct ferry_outlook *outlook = &queue->outlook;
+
+	spin_lock(&queue->lock);
+	outlook->changed = 0;
+	outlook->due = 0;
+	outlook->look_next = jiffies + LOOK_DELAY;
+	outlook->pause_end = jiffies + PAUSE_MIN;
+	outlook->asked = wq_has_sleeper(&queue->wait);
+	spin_unlock(&queue->lock);
+	wake_up_all(&queue->wait);
 }
 
 /**

@@ -16,9 +16,6 @@
 #include "session.h"
 #include "wire.h"
 
-/* Looks for changes while somebody waits for some: first and longest pause */
-#define LOOK_DELAY_MIN		msecs_to_jiffies(4)
-#define LOOK_DELAY_MAX		msecs_to_jiffies(128)
 /* A spare image this many times larger than the next one is not kept */
 #define SPARE_EXCESS		4
 #define SPARE_BYTES_MIN		SZ_1M
@@ -423,23 +420,26 @@ static bool has_buffer(struct ferry_queue *queue)
 }
 
 /*
- * Shall the next middle image be saved now? If somebody waits for one: yes,
- * or, if nothing is known to have changed, when it is time to look. If not,
- * only the next part of what is known, while the last one is read.
+ * Shall the next middle image be saved now? If somebody was told that there is
+ * something, and has nothing left to read: yes. If nothing is known to have
+ * changed, when it is time to look. Else only the next part of what is due,
+ * while the last one is read.
  */
 static bool wants_middle(struct ferry_vf *vf, struct ferry_queue *queue)
 {
 	struct ferry_outlook *outlook = &queue->outlook;
 	u64 part = part_bytes(vf);
-	bool waits = outlook->asked &&
-		     !ferry_queue_first(queue, FERRY_AT(READY));
+	bool sleeper;
 
 	switch (ferry_queue_prospect(queue)) {
 	case FERRY_PROSPECT_CHANGES:
-		return waits || (part && outlook->changed >= part &&
-				 has_buffer(queue));
+		if (outlook->asked &&
+		    !ferry_queue_first(queue, FERRY_AT(READY)))
+			return true;
+		return part && min(outlook->changed, outlook->due) >= part &&
+		       has_buffer(queue);
 	case FERRY_PROSPECT_UNKNOWN:
-		return waits && time_after_eq(jiffies, outlook->look_next);
+		return ferry_queue_wants_look(queue, &sleeper);
 	default:
 		return false;
 	}
@@ -460,24 +460,6 @@ static bool wants_image(struct ferry_vf *vf, struct ferry_queue *queue)
 	}
 }
 
-/*
- * Nothing changed, or nothing can be done about it now: look again later, if
- * somebody sleeps in poll then. A reader who comes back asks again.
- */
-static void look_later(struct ferry_queue *queue)
-{
-	struct ferry_outlook *outlook = &queue->outlook;
-
-	spin_lock(&queue->lock);
-	outlook->changed = 0;
-	outlook->look_delay = clamp(outlook->look_delay * 2, LOOK_DELAY_MIN,
-				    LOOK_DELAY_MAX);
-	outlook->look_next = jiffies + outlook->look_delay;
-	outlook->asked = wq_has_sleeper(&queue->wait);
-	spin_unlock(&queue->lock);
-	wake_up_all(&queue->wait);
-}
-
 static struct ferry_image *make_middle(struct ferry_vf *vf,
 				       struct ferry_session *session)
 {
@@ -492,7 +474,6 @@ static struct ferry_image *make_middle(struct ferry_vf *vf,
 	image = get_image(vf, session, image_bytes(vf, &estimate));
 	if (IS_ERR(image))
 		return NULL;
-	queue->outlook.look_delay = 0;
 	image->kind = queue->outlook.reinit ? FERRY_IMAGE_INITIAL :
 					      FERRY_IMAGE_MIDDLE;
 	image->save_flags = VFIO_FERRY_SAVE_INCREMENTAL | VFIO_FERRY_SAVE_TRACK;
@@ -539,7 +520,7 @@ static struct ferry_image *make_next(struct ferry_vf *vf,
 	} else {
 		image = make_middle(vf, session);
 		if (!image)
-			look_later(queue);
+			ferry_queue_look_later(queue);
 	}
 	if (image) {
 		ferry_queue_assign(queue, image, FERRY_IMAGE_FIRMWARE);
@@ -619,14 +600,13 @@ static void look_again(struct ferry_vf *vf, struct ferry_queue *queue)
 {
 	struct ferry_outlook *outlook = &queue->outlook;
 	unsigned long now = jiffies;
-	bool waits;
+	bool sleeper = false;
 
 	spin_lock(&queue->lock);
-	waits = outlook->asked &&
-		ferry_queue_prospect(queue) == FERRY_PROSPECT_UNKNOWN &&
-		!ferry_queue_first(queue, FERRY_AT(READY));
+	if (ferry_queue_prospect(queue) == FERRY_PROSPECT_UNKNOWN)
+		ferry_queue_wants_look(queue, &sleeper);
 	spin_unlock(&queue->lock);
-	if (waits)
+	if (sleeper)
 		ferry_worker_kick_later(vf, time_before(now, outlook->look_next) ?
 					outlook->look_next - now : 1);
 }

@@ -272,6 +272,84 @@ static void a_save_that_fails(struct kunit *test)
 	}
 }
 
+/* An image of these bytes is saved, has been read, and is HELD again. */
+static void save_bytes(struct ferry_queue *queue, struct ferry_image *image,
+		       u64 bytes)
+{
+	ferry_queue_assign(queue, image, FERRY_IMAGE_FIRMWARE);
+	image->memory.length = bytes;
+	ferry_queue_saved(queue, image, 0);
+	ferry_queue_move(queue, image, FERRY_IMAGE_HELD);
+}
+
+/* A busy function changes as fast as it is saved: a round ends nevertheless. */
+static void a_round_brings_what_was_due(struct kunit *test)
+{
+	struct fixture *f = fixture_of(test, FERRY_PHASE_PRECOPY);
+	struct ferry_image *image = new_image(f, SZ_64K);
+	struct ferry_queue *queue = &f->queue;
+
+	for (int parts = 0; parts < 4; parts++) {
+		expect(queue, SZ_256K);
+		save_bytes(queue, image, SZ_64K);
+		KUNIT_EXPECT_EQ(test, prospect(queue), parts < 3 ?
+				FERRY_PROSPECT_CHANGES :
+				FERRY_PROSPECT_UNKNOWN);
+	}
+}
+
+static void the_same_again_is_saved_less_often(struct kunit *test)
+{
+	static const struct { u64 bytes; unsigned int ms; } rounds[] = {
+		{ SZ_64K, 500 }, { SZ_64K, 1000 }, { SZ_64K - 1, 2000 },
+		{ SZ_64K, 4000 }, { SZ_64K, 4000 }, { SZ_32K, 500 },
+		{ SZ_64K, 1000 }, { SZ_4K, 500 },
+	};
+	struct fixture *f = fixture_of(test, FERRY_PHASE_PRECOPY);
+	struct ferry_image *image = new_image(f, SZ_64K);
+	struct ferry_queue *queue = &f->queue;
+
+	for (int i = 0; i < ARRAY_SIZE(rounds); i++) {
+		expect(queue, rounds[i].bytes);
+		save_bytes(queue, image, rounds[i].bytes);
+		KUNIT_EXPECT_EQ_MSG(test, queue->outlook.pause,
+				    msecs_to_jiffies(rounds[i].ms),
+				    "round %d", i);
+	}
+}
+
+static bool wants_look(struct ferry_queue *queue, bool *sleeper)
+{
+	guard(spinlock)(&queue->lock);
+	return ferry_queue_wants_look(queue, sleeper);
+}
+
+static void who_sleeps_is_looked_for_sooner(struct kunit *test)
+{
+	struct fixture *f = fixture_of(test, FERRY_PHASE_PRECOPY);
+	struct ferry_queue *queue = &f->queue;
+	struct ferry_outlook *outlook = &queue->outlook;
+	DEFINE_WAIT_FUNC(poller, default_wake_function);
+	bool sleeper;
+
+	outlook->look_next = jiffies - 1;
+	outlook->pause_end = jiffies + 3600 * HZ;
+	KUNIT_EXPECT_FALSE(test, wants_look(queue, &sleeper));
+	ferry_queue_ask(queue);
+	KUNIT_EXPECT_FALSE(test, wants_look(queue, &sleeper));
+	KUNIT_EXPECT_FALSE(test, sleeper);
+	add_wait_queue(&queue->wait, &poller);
+	KUNIT_EXPECT_TRUE(test, wants_look(queue, &sleeper));
+	KUNIT_EXPECT_TRUE(test, sleeper);
+	image_at(f, FERRY_IMAGE_READY);
+	KUNIT_EXPECT_FALSE(test, wants_look(queue, &sleeper));
+	remove_wait_queue(&queue->wait, &poller);
+	/* Whoever it was has gone, and nothing is left of his wish. */
+	ferry_queue_look_later(queue);
+	KUNIT_EXPECT_FALSE(test, outlook->asked);
+	KUNIT_EXPECT_TRUE(test, time_after(outlook->look_next, jiffies));
+}
+
 static void parts_of_a_final_image(struct kunit *test)
 {
 	struct fixture *f = fixture_of(test, FERRY_PHASE_FINAL);
@@ -359,6 +437,9 @@ static struct kunit_case queue_cases[] = {
 	KUNIT_CASE(budget_is_kept),
 	KUNIT_CASE(prospects_of_a_precopy),
 	KUNIT_CASE(a_save_that_fails),
+	KUNIT_CASE(a_round_brings_what_was_due),
+	KUNIT_CASE(the_same_again_is_saved_less_often),
+	KUNIT_CASE(who_sleeps_is_looked_for_sooner),
 	KUNIT_CASE(parts_of_a_final_image),
 	KUNIT_CASE(a_writer_waits_for_its_turn),
 	KUNIT_CASE(a_writer_waits_for_memory),
