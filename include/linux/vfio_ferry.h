@@ -55,8 +55,9 @@ struct vfio_ferry_image {
 /**
  * struct vfio_ferry_estimate - what the firmware says a save would need
  * @required: bytes of memory that the next image needs, 0 if there is nothing
- *	to save
- * @total: bytes of all images that would still come
+ *	to save, whatever the total
+ * @total: bytes of all images that would still come; of an incremental save
+ *	it is believed only while it shrinks
  * @reinit: the function was initialised anew since the last image
  */
 struct vfio_ferry_estimate {

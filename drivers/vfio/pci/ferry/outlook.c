@@ -51,6 +51,25 @@ bool ferry_queue_has_begun(struct ferry_queue *queue, u64 *stop_copy_size)
 	return queue->phase != FERRY_PHASE_OPENED;
 }
 
+/*
+ * If nothing is required there is nothing to save, whatever the total says. A
+ * total that is no less than it was before the last image may not be one of
+ * changes: then what is required is all that is sure. A function that was
+ * initialised anew begins anew.
+ */
+static u64 believed(struct ferry_outlook *outlook,
+		    const struct vfio_ferry_estimate *estimate)
+{
+	outlook->told = estimate->total;
+	if (estimate->reinit)
+		outlook->ceiling = 0;
+	if (!estimate->required)
+		return 0;
+	if (outlook->ceiling && estimate->total >= outlook->ceiling)
+		return estimate->required;
+	return max(estimate->required, estimate->total);
+}
+
 /**
  * ferry_queue_expect() - the firmware said what is to come
  * @queue: the session's queue
@@ -64,9 +83,10 @@ u64 ferry_queue_expect(struct ferry_queue *queue,
 		       bool tell_reinit)
 {
 	struct ferry_outlook *outlook = &queue->outlook;
-	u64 bytes = max(estimate->required, estimate->total);
+	u64 bytes;
 
 	guard(spinlock)(&queue->lock);
+	bytes = believed(outlook, estimate);
 	outlook->changed = bytes;
 	if (estimate->reinit && tell_reinit && !outlook->reinit) {
 		outlook->reinit = true;
@@ -133,6 +153,7 @@ static void end_round(struct ferry_outlook *outlook)
 static void image_came(struct ferry_outlook *outlook, u64 bytes)
 {
 	outlook->brought += bytes;
+	outlook->ceiling = max(outlook->ceiling, outlook->told);
 	if (!outlook->due || !bytes)
 		end_round(outlook);
 }
@@ -177,6 +198,7 @@ static void lose_track(struct ferry_queue *queue)
 	queue->outlook.untracked = true;
 	queue->outlook.changed = 0;
 	queue->outlook.due = 0;
+	queue->outlook.ceiling = 0;
 }
 
 /**

@@ -34,6 +34,9 @@ enum ferry_prospect {
  * @due: of these, bytes that this round is to bring: all that the firmware
  *	knew of when it began. Its images, one unless the firmware saves in
  *	parts, follow one another without a pause
+ * @told: total of the firmware's last answer
+ * @ceiling: most that it had told when an image was saved; a total that is no
+ *	less is not believed. 0: any is
  * @next_part: memory that the next part of the final image needs, 0: none
  * @asked: somebody found nothing to read, so look for changes
  * @reinit: the function was initialised anew, the next image is initial
@@ -50,6 +53,8 @@ struct ferry_outlook {
 	bool untracked;
 	u64 changed;
 	u64 due;
+	u64 told;
+	u64 ceiling;
 	u64 next_part;
 	bool asked;
 	bool reinit;

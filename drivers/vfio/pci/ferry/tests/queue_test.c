@@ -272,6 +272,17 @@ static void a_save_that_fails(struct kunit *test)
 	}
 }
 
+/* What the firmware says, and what of that is believed. */
+static void expect_belief(struct kunit *test, struct ferry_queue *queue,
+			  u64 required, u64 total, u64 bytes)
+{
+	struct vfio_ferry_estimate estimate = { .required = required,
+						.total = total };
+
+	KUNIT_EXPECT_EQ(test, ferry_queue_expect(queue, &estimate, true),
+			bytes);
+}
+
 /* An image of these bytes is saved, has been read, and is HELD again. */
 static void save_bytes(struct ferry_queue *queue, struct ferry_image *image,
 		       u64 bytes)
@@ -280,6 +291,28 @@ static void save_bytes(struct ferry_queue *queue, struct ferry_image *image,
 	image->memory.length = bytes;
 	ferry_queue_saved(queue, image, 0);
 	ferry_queue_move(queue, image, FERRY_IMAGE_HELD);
+}
+
+static void a_total_is_believed_while_it_shrinks(struct kunit *test)
+{
+	static const struct vfio_ferry_estimate anew = {
+		.required = SZ_4K, .total = SZ_512K, .reinit = true,
+	};
+	struct fixture *f = fixture_of(test, FERRY_PHASE_PRECOPY);
+	struct ferry_image *image = new_image(f, SZ_64K);
+	struct ferry_queue *queue = &f->queue;
+
+	expect_belief(test, queue, SZ_4K, SZ_256K, SZ_256K);
+	expect_belief(test, queue, SZ_4K, SZ_512K, SZ_512K);
+	expect_belief(test, queue, SZ_4K, SZ_256K, SZ_256K);
+	save_bytes(queue, image, SZ_64K);
+	expect_belief(test, queue, SZ_4K, SZ_256K, SZ_4K);
+	expect_belief(test, queue, SZ_4K, SZ_128K, SZ_128K);
+	KUNIT_EXPECT_EQ(test, ferry_queue_expect(queue, &anew, false), SZ_512K);
+	expect_belief(test, queue, 0, SZ_128K, 0);
+	KUNIT_EXPECT_EQ(test, prospect(queue), FERRY_PROSPECT_UNKNOWN);
+	ferry_queue_lose_track(queue);
+	expect_belief(test, queue, SZ_4K, SZ_512K, SZ_512K);
 }
 
 /* A busy function changes as fast as it is saved: a round ends nevertheless. */
@@ -437,6 +470,7 @@ static struct kunit_case queue_cases[] = {
 	KUNIT_CASE(budget_is_kept),
 	KUNIT_CASE(prospects_of_a_precopy),
 	KUNIT_CASE(a_save_that_fails),
+	KUNIT_CASE(a_total_is_believed_while_it_shrinks),
 	KUNIT_CASE(a_round_brings_what_was_due),
 	KUNIT_CASE(the_same_again_is_saved_less_often),
 	KUNIT_CASE(who_sleeps_is_looked_for_sooner),
