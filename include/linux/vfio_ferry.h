@@ -91,10 +91,11 @@ struct vfio_ferry_estimate {
  * @suspend: stop one side of the function
  * @resume: let it run again
  * @query: fill the estimate for a full or incremental save
- * @save: save into a mapped image with room for the last estimate; set its
- *	length, and the bytes of memory that the next part of the final image
- *	needs, 0 if there is none. Flags are VFIO_FERRY_SAVE_*. After
- *	-ETIMEDOUT the function may still write the image
+ * @save: save into a mapped image with room for the last estimate, and with
+ *	some to spare if tracked; set its length, and the bytes of memory that
+ *	the next part of the final image needs, 0 if there is none. Flags are
+ *	VFIO_FERRY_SAVE_*. After -ETIMEDOUT the function may still write the
+ *	image
  * @load: load a mapped image
  * @stop_tracking: end what a save with VFIO_FERRY_SAVE_TRACK began, on a
  *	running function, right after an incremental query that may have
