@@ -55,8 +55,9 @@ struct vfio_ferry_image {
 /**
  * struct vfio_ferry_estimate - what the firmware says a save would need
  * @required: bytes of memory that the next image needs, 0 if there is nothing
- *	to save
- * @total: bytes of all images that would still come
+ *	to save, whatever the total
+ * @total: bytes of all images that would still come; of an incremental save
+ *	it is believed only while it shrinks
  * @reinit: the function was initialised anew since the last image
  */
 struct vfio_ferry_estimate {
@@ -76,7 +77,11 @@ struct vfio_ferry_estimate {
  * stop_tracking running per function. All operations but accept may sleep.
  * Each is bounded in time by the backend and reports its failures with
  * vfio_ferry_failed(). -ETIMEDOUT means that the effect is unknown; after any
- * other error the operation had none.
+ * other error the operation had none. -ESTALE, of an incremental query or a
+ * save with VFIO_FERRY_SAVE_TRACK, means that the firmware does not know any
+ * more what changed, or could not keep up: no failure, but the next image is
+ * the final one, and a full one. Any other error of such a save fails the
+ * session.
  *
  * @family: name of the NIC family, written into the stream
  * @max_image: longest image the firmware can save or load
@@ -86,14 +91,16 @@ struct vfio_ferry_estimate {
  * @suspend: stop one side of the function
  * @resume: let it run again
  * @query: fill the estimate for a full or incremental save
- * @save: save into a mapped image with room for the last estimate; set its
- *	length, and the bytes of memory that the next part of the final image
- *	needs, 0 if there is none. Flags are VFIO_FERRY_SAVE_*. After
- *	-ETIMEDOUT the function may still write the image
+ * @save: save into a mapped image with room for the last estimate, and with
+ *	some to spare if tracked; set its length, and the bytes of memory that
+ *	the next part of the final image needs, 0 if there is none. Flags are
+ *	VFIO_FERRY_SAVE_*. After -ETIMEDOUT the function may still write the
+ *	image
  * @load: load a mapped image
  * @stop_tracking: end what a save with VFIO_FERRY_SAVE_TRACK began, on a
- *	running function; the image is mapped and has room for the last
- *	estimate, NULL if that was 0
+ *	running function, right after an incremental query that may have
+ *	failed; the image is mapped and has room for its estimate if there was
+ *	memory, NULL if there was none at all
  * @map: make the image's memory reachable for the firmware
  * @unmap: the opposite. An error means the firmware may still reach it
  * @quiesce: give back what the images shared, none of which is mapped. The

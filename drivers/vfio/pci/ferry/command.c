@@ -215,8 +215,9 @@ int ferry_command_resume(struct ferry_vf *vf, enum vfio_ferry_side side)
  * @incremental: one of what changed
  * @estimate: filled, or zeros
  *
- * Return: 0 or negative errno. Has no effect, so it never is -ETIMEDOUT: what
- * was not answered cost nothing but the answer.
+ * Return: 0 or negative errno, -ESTALE if the firmware lost track of what
+ * changed. Has no effect, so it never is -ETIMEDOUT: what was not answered cost
+ * nothing but the answer.
  */
 int ferry_command_query(struct ferry_vf *vf, bool incremental,
 			struct vfio_ferry_estimate *estimate)
@@ -239,7 +240,8 @@ int ferry_command_query(struct ferry_vf *vf, bool incremental,
  * @next_part: set to the memory that the next part needs, 0 if there is none
  *
  * Return: 0 and the image has its length; or negative errno, -ETIMEDOUT if the
- * function may still write it.
+ * function may still write it, -ESTALE if the firmware lost track of what
+ * changed.
  */
 int ferry_command_save(struct ferry_vf *vf, struct ferry_image *image,
 		       u64 *next_part)
@@ -289,7 +291,7 @@ int ferry_command_load(struct ferry_vf *vf, struct ferry_image *image)
 /**
  * ferry_command_stop_tracking() - end what a tracked save began
  * @vf: the function, running
- * @image: mapped, at the FIRMWARE, or NULL if the last estimate was 0
+ * @image: mapped, at the FIRMWARE, or NULL if there was no memory
  *
  * Return: 0 or negative errno, -ETIMEDOUT if the function may still write the
  * image.

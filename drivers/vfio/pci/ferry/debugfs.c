@@ -91,6 +91,8 @@ static int stats_show(struct seq_file *to, void *unused)
 	seq_printf(to, "images_loaded %lld\n",
 		   atomic64_read(&stats->images_loaded));
 	seq_printf(to, "failures %lld\n", atomic64_read(&stats->failures));
+	seq_printf(to, "tracks_lost %lld\n",
+		   atomic64_read(&stats->tracks_lost));
 	seq_printf(to, "leaked_bytes %lld\n", atomic64_read(&stats->leaked));
 	seq_printf(to, "full_state_bytes %llu\n", READ_ONCE(vf->full_bytes));
 	seq_printf(to, "window_allocations %d\n",

@@ -67,12 +67,15 @@ static int refresh_estimate(struct ferry_session *session)
 	if (err)
 		return err == -ERESTARTSYS ? err : 0;
 	/* Who had the slot before may have changed the answer. */
-	if (is_worth_asking(queue) &&
-	    !ferry_command_query(vf, true, &estimate))
-		ferry_queue_expect(queue, &estimate,
-				   ferry_precopy_info_v2(&vf->device->core.vdev));
+	if (is_worth_asking(queue)) {
+		err = ferry_save_query_changes(session, &estimate);
+		if (!err)
+			ferry_queue_expect(queue, &estimate,
+					   ferry_precopy_info_v2(&vf->device->core.vdev));
+	}
 	ferry_slot_give(vf);
-	return 0;
+	/* Without a track nothing is to come, and that is no failure. */
+	return err == -ESTALE ? 0 : err;
 }
 
 /* What comes beside what is unread: the image that is saved, then the rest */
@@ -125,7 +128,7 @@ static void fill_info(struct ferry_session *session,
  * sleep, killably.
  *
  * Return: 0, -EINVAL outside of pre-copy, -ENODEV if the session is over,
- * -ERESTARTSYS.
+ * -ERESTARTSYS, or why the firmware did not answer or did not save an image.
  */
 int ferry_estimate_precopy(struct ferry_session *session,
 			   struct vfio_precopy_info *info)
@@ -143,6 +146,8 @@ int ferry_estimate_precopy(struct ferry_session *session,
 	else if (queue->phase != FERRY_PHASE_PRECOPY &&
 		 queue->phase != FERRY_PHASE_PAUSED)
 		err = -EINVAL;
+	else if (queue->error)
+		err = queue->error;
 	else
 		fill_info(session, info);
 	kick = !err && !queue->unread_initial && !queue->unread_dirty &&

@@ -6,8 +6,16 @@
  * what the firmware said, and by reader.c through the FD. Takes the queue's
  * lock unless said otherwise.
  */
+#include <linux/jiffies.h>
+
 #include "queue.h"
 #include "wire.h"
+
+/* Between two looks for changes on behalf of somebody who sleeps until then */
+#define LOOK_DELAY	msecs_to_jiffies(100)
+/* Between two rounds of middle images for who only passes by: first, longest */
+#define PAUSE_MIN	msecs_to_jiffies(500)
+#define PAUSE_MAX	msecs_to_jiffies(4000)
 
 /**
  * ferry_queue_begin() - a save begins
@@ -43,6 +51,25 @@ bool ferry_queue_has_begun(struct ferry_queue *queue, u64 *stop_copy_size)
 	return queue->phase != FERRY_PHASE_OPENED;
 }
 
+/*
+ * If nothing is required there is nothing to save, whatever the total says. A
+ * total that is no less than it was before the last image may not be one of
+ * changes: then what is required is all that is sure. A function that was
+ * initialised anew begins anew.
+ */
+static u64 believed(struct ferry_outlook *outlook,
+		    const struct vfio_ferry_estimate *estimate)
+{
+	outlook->told = estimate->total;
+	if (estimate->reinit)
+		outlook->ceiling = 0;
+	if (!estimate->required)
+		return 0;
+	if (outlook->ceiling && estimate->total >= outlook->ceiling)
+		return estimate->required;
+	return max(estimate->required, estimate->total);
+}
+
 /**
  * ferry_queue_expect() - the firmware said what is to come
  * @queue: the session's queue
@@ -56,9 +83,10 @@ u64 ferry_queue_expect(struct ferry_queue *queue,
 		       bool tell_reinit)
 {
 	struct ferry_outlook *outlook = &queue->outlook;
-	u64 bytes = max(estimate->required, estimate->total);
+	u64 bytes;
 
 	guard(spinlock)(&queue->lock);
+	bytes = believed(outlook, estimate);
 	outlook->changed = bytes;
 	if (estimate->reinit && tell_reinit && !outlook->reinit) {
 		outlook->reinit = true;
@@ -73,14 +101,20 @@ u64 ferry_queue_expect(struct ferry_queue *queue,
  * @image: mapped, HELD by the caller, who has the command slot
  * @place: PENDING for the worker, or FIRMWARE
  *
- * It will bring as many of the bytes to come as it has room for.
+ * It will bring as many of the bytes to come as it has room for. If none was
+ * due a round begins: all that is known to have changed is due.
  */
 void ferry_queue_assign(struct ferry_queue *queue, struct ferry_image *image,
 			enum ferry_image_place place)
 {
+	struct ferry_outlook *outlook = &queue->outlook;
+
 	spin_lock(&queue->lock);
-	image->coming = min(queue->outlook.changed, image->memory.capacity);
-	queue->outlook.changed -= image->coming;
+	outlook->due = outlook->due ? min(outlook->due, outlook->changed) :
+				      outlook->changed;
+	image->coming = min(outlook->changed, image->memory.capacity);
+	outlook->changed -= image->coming;
+	outlook->due -= min(outlook->due, image->coming);
 	ferry_queue_move_locked(queue, image, place);
 	spin_unlock(&queue->lock);
 	wake_up_all(&queue->wait);
@@ -94,6 +128,34 @@ static void add_unread(struct ferry_queue *queue, struct ferry_image *image)
 		queue->unread_initial += bytes;
 	else
 		queue->unread_dirty += bytes;
+}
+
+/*
+ * What was due is saved. If it is no less than the last time, then what the
+ * function changes is the same again and again, and most of it will have to
+ * come once more: the longer is the pause.
+ */
+static void end_round(struct ferry_outlook *outlook)
+{
+	bool pays = outlook->brought < outlook->brought_before / 4 * 3;
+
+	outlook->pause = pays ? PAUSE_MIN : clamp(outlook->pause * 2, PAUSE_MIN,
+						  PAUSE_MAX);
+	outlook->brought_before = outlook->brought;
+	outlook->brought = 0;
+	outlook->pause_end = jiffies + outlook->pause;
+	outlook->look_next = jiffies + LOOK_DELAY;
+	/* What changed since is for the next round, which asks the firmware. */
+	outlook->changed = 0;
+	outlook->due = 0;
+}
+
+static void image_came(struct ferry_outlook *outlook, u64 bytes)
+{
+	outlook->brought += bytes;
+	outlook->ceiling = max(outlook->ceiling, outlook->told);
+	if (!outlook->due || !bytes)
+		end_round(outlook);
 }
 
 /**
@@ -124,6 +186,8 @@ void ferry_queue_saved(struct ferry_queue *queue, struct ferry_image *image,
 			queue->phase = FERRY_PHASE_SAVED;
 		if (!next_part)
 			outlook->changed = 0;
+	} else {
+		image_came(outlook, image->memory.length);
 	}
 	spin_unlock(&queue->lock);
 	wake_up_all(&queue->wait);
@@ -133,6 +197,8 @@ static void lose_track(struct ferry_queue *queue)
 {
 	queue->outlook.untracked = true;
 	queue->outlook.changed = 0;
+	queue->outlook.due = 0;
+	queue->outlook.ceiling = 0;
 }
 
 /**
@@ -140,13 +206,19 @@ static void lose_track(struct ferry_queue *queue)
  * @queue: the session's queue
  *
  * From now on nothing comes but a final image, of all of the state.
+ *
+ * Return: true if that is new.
  */
-void ferry_queue_lose_track(struct ferry_queue *queue)
+bool ferry_queue_lose_track(struct ferry_queue *queue)
 {
+	bool had;
+
 	spin_lock(&queue->lock);
+	had = !queue->outlook.untracked;
 	lose_track(queue);
 	spin_unlock(&queue->lock);
 	wake_up_all(&queue->wait);
+	return had;
 }
 
 /**
@@ -155,14 +227,14 @@ void ferry_queue_lose_track(struct ferry_queue *queue)
  * @image: the image, with the firmware
  * @err: why; -ETIMEDOUT: the firmware may still write it
  *
- * A tracked save that fails costs only what it would have saved: the final
- * image will be a full one. The final save has nothing behind it.
+ * If only the track is lost, -ESTALE, that costs what it would have saved: the
+ * final image will be a full one. After anything else there is none.
  */
 void ferry_queue_save_failed(struct ferry_queue *queue,
 			     struct ferry_image *image, int err)
 {
 	spin_lock(&queue->lock);
-	if (image->kind == FERRY_IMAGE_FINAL)
+	if (image->kind == FERRY_IMAGE_FINAL || err != -ESTALE)
 		queue->error = queue->error ?: -EIO;
 	lose_track(queue);
 	ferry_queue_move_locked(queue, image, err == -ETIMEDOUT ?
@@ -267,6 +339,51 @@ void ferry_queue_ask(struct ferry_queue *queue)
 {
 	guard(spinlock)(&queue->lock);
 	queue->outlook.asked = true;
+}
+
+/**
+ * ferry_queue_wants_look() - shall the worker look for changes now?
+ * @queue: the session's queue, a save's, locked, nothing known to have changed
+ * @sleeper: set: if not now, then at outlook.look_next, since somebody sleeps
+ *	until something has changed
+ *
+ * Who sleeps gets what there is soon. Who found nothing and went on, as a VMM
+ * that copies memory meanwhile, gets it after a pause.
+ *
+ * Return: true if it shall.
+ */
+bool ferry_queue_wants_look(struct ferry_queue *queue, bool *sleeper)
+{
+	struct ferry_outlook *outlook = &queue->outlook;
+
+	lockdep_assert_held(&queue->lock);
+	*sleeper = false;
+	if (!outlook->asked || ferry_queue_first(queue, FERRY_AT(READY)))
+		return false;
+	*sleeper = wq_has_sleeper(&queue->wait);
+	return time_after_eq(jiffies, *sleeper ? outlook->look_next :
+						 outlook->pause_end);
+}
+
+/**
+ * ferry_queue_look_later() - nothing changed, or nothing can be done about it
+ * @queue: the session's queue
+ *
+ * Looks again later, if somebody sleeps then. A reader who comes back asks
+ * again.
+ */
+void ferry_queue_look_later(struct ferry_queue *queue)
+{
+	struct ferry_outlook *outlook = &queue->outlook;
+
+	spin_lock(&queue->lock);
+	outlook->changed = 0;
+	outlook->due = 0;
+	outlook->look_next = jiffies + LOOK_DELAY;
+	outlook->pause_end = jiffies + PAUSE_MIN;
+	outlook->asked = wq_has_sleeper(&queue->wait);
+	spin_unlock(&queue->lock);
+	wake_up_all(&queue->wait);
 }
 
 /**

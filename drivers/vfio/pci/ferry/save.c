@@ -8,7 +8,6 @@
  * save by the last query.
  */
 #include <linux/jiffies.h>
-#include <linux/math64.h>
 #include <linux/sizes.h>
 
 #include "compat.h"
@@ -16,12 +15,8 @@
 #include "session.h"
 #include "wire.h"
 
-/* Looks for changes while somebody waits for some: first and longest pause */
-#define LOOK_DELAY_MIN		msecs_to_jiffies(4)
-#define LOOK_DELAY_MAX		msecs_to_jiffies(128)
-/* A spare image this many times larger than the next one is not kept */
-#define SPARE_EXCESS		4
-#define SPARE_BYTES_MIN		SZ_1M
+/* How often to measure anew because memory for what was measured took its time */
+#define MEASURES_MAX		3
 /* Images of a session whose firmware saves in parts: one is saved, one read */
 #define PARTS_SPARE		2
 #define PARTS_MAX		(PARTS_SPARE + 1)
@@ -31,21 +26,28 @@ static u64 part_bytes(struct ferry_vf *vf)
 	return vf->device->ops->part_bytes(vf->device);
 }
 
-/* Memory for the next save. More than required only if parts are saved. */
-static u64 image_bytes(struct ferry_vf *vf,
-		       const struct vfio_ferry_estimate *estimate)
+/* Memory for a save of a function that stands still. */
+static u64 image_bytes(struct ferry_vf *vf, u64 required)
 {
-	u64 part = min(part_bytes(vf), estimate->total);
+	return max3(required, part_bytes(vf), (u64)PAGE_SIZE);
+}
 
-	return max3(estimate->required, part, (u64)PAGE_SIZE);
+/* The function runs on, and its state may grow. */
+static u64 with_slack(struct ferry_vf *vf, u64 bytes)
+{
+	return min(bytes + max_t(u64, bytes / 8, SZ_1M), vf->max_image);
+}
+
+/* Memory for a tracked save, for which too little of it loses the track. */
+static u64 tracked_bytes(struct ferry_vf *vf, u64 required)
+{
+	return image_bytes(vf, with_slack(vf, required));
 }
 
 /* Memory for the final image, whatever changes until then. */
 static u64 reserve_bytes(struct ferry_vf *vf)
 {
-	u64 full = READ_ONCE(vf->full_bytes);
-
-	return min(full + div_u64(full, 10), part_bytes(vf) ?: vf->max_image);
+	return part_bytes(vf) ?: with_slack(vf, READ_ONCE(vf->full_bytes));
 }
 
 /**
@@ -66,6 +68,50 @@ int ferry_save_query_full(struct ferry_vf *vf,
 	return err;
 }
 
+static void lose_track(struct ferry_vf *vf, struct ferry_queue *queue)
+{
+	if (!ferry_queue_lose_track(queue))
+		return;
+	atomic64_inc(&vf->stats.tracks_lost);
+	dev_info(&vf->device->core.pdev->dev,
+		 "what changed in pre-copy is not known any more, the final image will be a full one\n");
+}
+
+/**
+ * ferry_save_query_changes() - ask what changed since the last image
+ * @session: the save; the caller has the command slot
+ * @estimate: filled, or zeros
+ *
+ * Notices if the firmware lost track of it.
+ *
+ * Return: 0 or negative errno, -ESTALE if it did.
+ */
+int ferry_save_query_changes(struct ferry_session *session,
+			     struct vfio_ferry_estimate *estimate)
+{
+	struct ferry_vf *vf = session->vf;
+	int err = ferry_command_query(vf, true, estimate);
+
+	if (err == -ESTALE)
+		lose_track(vf, &session->queue);
+	return err;
+}
+
+/* Ask what the next image needs; the queue is told. */
+static int measure(struct ferry_session *session, bool changes,
+		   struct vfio_ferry_estimate *estimate)
+{
+	struct ferry_vf *vf = session->vf;
+	int err;
+
+	err = changes ? ferry_save_query_changes(session, estimate) :
+			ferry_save_query_full(vf, estimate);
+	if (!err)
+		ferry_queue_expect(&session->queue, estimate,
+				   ferry_precopy_info_v2(&vf->device->core.vdev));
+	return err;
+}
+
 /* Images */
 
 static void discard_spares(struct ferry_vf *vf, struct ferry_queue *queue)
@@ -77,9 +123,13 @@ static void discard_spares(struct ferry_vf *vf, struct ferry_queue *queue)
 		ferry_image_discard(vf, image);
 }
 
-/* An image, HELD, with that much room, mapped: the best spare one or a new one. */
+/*
+ * An image, HELD, with that much room, mapped: the best spare one or a new one.
+ * *made, if not NULL: some of its memory had to be found.
+ */
 static struct ferry_image *get_image(struct ferry_vf *vf,
-				     struct ferry_session *session, u64 bytes)
+				     struct ferry_session *session, u64 bytes,
+				     bool *made)
 {
 	struct ferry_queue *queue = &session->queue;
 	struct ferry_image *image;
@@ -91,6 +141,8 @@ static struct ferry_image *get_image(struct ferry_vf *vf,
 	if (!image)
 		return ERR_PTR(-ENOMEM);
 
+	if (made)
+		*made = ferry_image_missing(image, bytes);
 	err = ferry_image_grow(image, bytes, FERRY_EFFORT_NEEDED);
 	if (err == -ENOBUFS) {
 		discard_spares(vf, queue);
@@ -102,6 +154,34 @@ static struct ferry_image *get_image(struct ferry_vf *vf,
 		return image;
 	ferry_image_discard(vf, image);
 	return ERR_PTR(err);
+}
+
+/*
+ * An image for a tracked save of what was just measured. To find memory takes
+ * its time, and the function runs on meanwhile: then it is measured again.
+ */
+static struct ferry_image *get_tracked(struct ferry_session *session,
+				       bool changes,
+				       struct vfio_ferry_estimate *estimate)
+{
+	struct ferry_vf *vf = session->vf;
+	struct ferry_image *image;
+	bool made;
+	int err;
+
+	for (int measured = 1;; measured++) {
+		image = get_image(vf, session,
+				  tracked_bytes(vf, estimate->required), &made);
+		if (IS_ERR(image) || !made)
+			return image;
+		err = measure(session, changes, estimate);
+		if (!err && (measured == MEASURES_MAX ||
+			     estimate->required <= image->memory.capacity))
+			return image;
+		ferry_queue_move(&session->queue, image, FERRY_IMAGE_SPARE);
+		if (err)
+			return ERR_PTR(err);
+	}
 }
 
 static bool is_made(struct ferry_queue *queue)
@@ -182,21 +262,19 @@ static struct ferry_image *make_initial(struct ferry_vf *vf,
 	u64 bytes, needed;
 	int err;
 
-	err = ferry_save_query_full(vf, &estimate);
+	err = measure(session, false, &estimate);
 	if (err)
 		return ERR_PTR(err);
-	bytes = image_bytes(vf, &estimate);
+	bytes = tracked_bytes(vf, estimate.required);
 	needed = bytes + reserve_bytes(vf) + SZ_128K;
 	if (needed > queue->budget) {
 		ferry_vf_refuse(vf, "pre-copy needs max_inflight_bytes of %llu or more",
 				needed);
 		return ERR_PTR(-ENOBUFS);
 	}
-	image = get_image(vf, session, bytes);
-	if (IS_ERR(image))
-		return image;
-	ferry_queue_begin(queue, true, estimate.required);
-	ferry_queue_expect(queue, &estimate, false);
+	image = get_tracked(session, false, &estimate);
+	if (!IS_ERR(image))
+		ferry_queue_begin(queue, true, bytes);
 	return image;
 }
 
@@ -225,25 +303,46 @@ int ferry_save_begin_precopy(struct ferry_vf *vf, struct ferry_session *session)
 	return 0;
 }
 
-/* The caller has the command slot. */
+/*
+ * An image to end the tracking with, HELD and mapped: the longest there is, and
+ * longer if it needs to be and can. NULL if none can be had at all.
+ */
+static struct ferry_image *lend_image(struct ferry_vf *vf,
+				      struct ferry_session *session, u64 bytes)
+{
+	struct ferry_queue *queue = &session->queue;
+	struct ferry_image *image;
+
+	while ((image = ferry_queue_take_spare(queue, U64_MAX,
+					       FERRY_IMAGE_HELD))) {
+		ferry_image_grow(image, bytes, FERRY_EFFORT_WELCOME);
+		if (image->memory.capacity && !ferry_image_map(vf, image))
+			return image;
+		ferry_image_discard(vf, image);
+	}
+	image = get_image(vf, session, bytes, NULL);
+	return IS_ERR(image) ? NULL : image;
+}
+
+/*
+ * Let the firmware forget what changed. It is asked first, and given an image,
+ * though it may have nothing to save: no driver is known that does without. The
+ * caller has the command slot.
+ */
 static int stop_tracking(struct ferry_vf *vf, struct ferry_session *session)
 {
 	struct ferry_queue *queue = &session->queue;
-	struct vfio_ferry_estimate estimate = {};
-	struct ferry_image *image = NULL;
+	struct vfio_ferry_estimate estimate;
+	struct ferry_image *image;
 	int err;
 
-	if (!queue->outlook.untracked)
-		ferry_command_query(vf, true, &estimate);
-	if (estimate.required) {
-		err = release_reserve(queue);
-		if (err)
-			return err;
-		image = get_image(vf, session, image_bytes(vf, &estimate));
-		if (IS_ERR(image))
-			return PTR_ERR(image);
+	ferry_command_query(vf, true, &estimate);
+	err = release_reserve(queue);
+	if (err)
+		return err;
+	image = lend_image(vf, session, image_bytes(vf, estimate.required));
+	if (image)
 		ferry_queue_move(queue, image, FERRY_IMAGE_FIRMWARE);
-	}
 	err = ferry_command_stop_tracking(vf, image);
 	if (image)
 		ferry_queue_move(queue, image, err == -ETIMEDOUT ?
@@ -280,28 +379,28 @@ void ferry_save_cancel_precopy(struct ferry_vf *vf,
 
 static struct ferry_image *make_final(struct ferry_vf *vf,
 				      struct ferry_session *session,
-				      bool changes)
+				      bool *changes)
 {
-	struct ferry_queue *queue = &session->queue;
 	struct vfio_ferry_estimate estimate;
 	struct ferry_image *image;
 	u64 bytes;
 	int err;
 
-	err = changes ? ferry_command_query(vf, true, &estimate) :
-			ferry_save_query_full(vf, &estimate);
+	err = measure(session, *changes, &estimate);
+	if (err == -ESTALE && *changes) {
+		*changes = false;
+		err = measure(session, false, &estimate);
+	}
 	if (err)
 		return ERR_PTR(err);
-	err = release_reserve(queue);
+	err = release_reserve(&session->queue);
 	if (err)
 		return ERR_PTR(err);
-	bytes = image_bytes(vf, &estimate);
-	image = get_image(vf, session, bytes);
+	bytes = image_bytes(vf, estimate.required);
+	image = get_image(vf, session, bytes, NULL);
 	if (image == ERR_PTR(-ENOBUFS))
 		ferry_vf_refuse(vf, "the final image needs max_inflight_bytes of %llu or more",
 				bytes);
-	if (!IS_ERR(image))
-		ferry_queue_expect(queue, &estimate, false);
 	return image;
 }
 
@@ -313,7 +412,9 @@ static int begin_final(struct ferry_vf *vf, struct ferry_session *session)
 	bool changes = precopy && !queue->outlook.untracked;
 	struct ferry_image *image;
 
-	image = make_final(vf, session, changes);
+	if (READ_ONCE(queue->error))
+		return queue->error;
+	image = make_final(vf, session, &changes);
 	if (IS_ERR(image))
 		return PTR_ERR(image);
 	if (precopy)
@@ -353,7 +454,8 @@ int ferry_save_begin_final(struct ferry_vf *vf, struct ferry_session *session)
 	 * The function will be resumed, and with that the firmware may forget
 	 * what changed.
 	 */
-	ferry_queue_lose_track(&session->queue);
+	if (session->queue.phase != FERRY_PHASE_OPENED)
+		lose_track(vf, &session->queue);
 	return err;
 }
 
@@ -366,23 +468,26 @@ static bool has_buffer(struct ferry_queue *queue)
 }
 
 /*
- * Shall the next middle image be saved now? If somebody waits for one: yes,
- * or, if nothing is known to have changed, when it is time to look. If not,
- * only the next part of what is known, while the last one is read.
+ * Shall the next middle image be saved now? If somebody was told that there is
+ * something, and has nothing left to read: yes. If nothing is known to have
+ * changed, when it is time to look. Else only the next part of what is due,
+ * while the last one is read.
  */
 static bool wants_middle(struct ferry_vf *vf, struct ferry_queue *queue)
 {
 	struct ferry_outlook *outlook = &queue->outlook;
 	u64 part = part_bytes(vf);
-	bool waits = outlook->asked &&
-		     !ferry_queue_first(queue, FERRY_AT(READY));
+	bool sleeper;
 
 	switch (ferry_queue_prospect(queue)) {
 	case FERRY_PROSPECT_CHANGES:
-		return waits || (part && outlook->changed >= part &&
-				 has_buffer(queue));
+		if (outlook->asked &&
+		    !ferry_queue_first(queue, FERRY_AT(READY)))
+			return true;
+		return part && min(outlook->changed, outlook->due) >= part &&
+		       has_buffer(queue);
 	case FERRY_PROSPECT_UNKNOWN:
-		return waits && time_after_eq(jiffies, outlook->look_next);
+		return ferry_queue_wants_look(queue, &sleeper);
 	default:
 		return false;
 	}
@@ -403,39 +508,17 @@ static bool wants_image(struct ferry_vf *vf, struct ferry_queue *queue)
 	}
 }
 
-/*
- * Nothing changed, or nothing can be done about it now: look again later, if
- * somebody sleeps in poll then. A reader who comes back asks again.
- */
-static void look_later(struct ferry_queue *queue)
+static struct ferry_image *make_middle(struct ferry_session *session)
 {
-	struct ferry_outlook *outlook = &queue->outlook;
-
-	spin_lock(&queue->lock);
-	outlook->changed = 0;
-	outlook->look_delay = clamp(outlook->look_delay * 2, LOOK_DELAY_MIN,
-				    LOOK_DELAY_MAX);
-	outlook->look_next = jiffies + outlook->look_delay;
-	outlook->asked = wq_has_sleeper(&queue->wait);
-	spin_unlock(&queue->lock);
-	wake_up_all(&queue->wait);
-}
-
-static struct ferry_image *make_middle(struct ferry_vf *vf,
-				       struct ferry_session *session)
-{
-	bool tell_reinit = ferry_precopy_info_v2(&vf->device->core.vdev);
 	struct ferry_queue *queue = &session->queue;
 	struct vfio_ferry_estimate estimate;
 	struct ferry_image *image;
 
-	if (ferry_command_query(vf, true, &estimate) ||
-	    !ferry_queue_expect(queue, &estimate, tell_reinit))
+	if (measure(session, true, &estimate) || !estimate.required)
 		return NULL;
-	image = get_image(vf, session, image_bytes(vf, &estimate));
+	image = get_tracked(session, true, &estimate);
 	if (IS_ERR(image))
 		return NULL;
-	queue->outlook.look_delay = 0;
 	image->kind = queue->outlook.reinit ? FERRY_IMAGE_INITIAL :
 					      FERRY_IMAGE_MIDDLE;
 	image->save_flags = VFIO_FERRY_SAVE_INCREMENTAL | VFIO_FERRY_SAVE_TRACK;
@@ -450,8 +533,7 @@ static struct ferry_image *make_part(struct ferry_vf *vf,
 	u64 required = queue->outlook.next_part;
 	struct ferry_image *image;
 
-	image = get_image(vf, session, max3(required, part_bytes(vf),
-					    (u64)PAGE_SIZE));
+	image = get_image(vf, session, image_bytes(vf, required), NULL);
 	spin_lock(&queue->lock);
 	if (!IS_ERR(image)) {
 		image->kind = FERRY_IMAGE_FINAL;
@@ -480,9 +562,9 @@ static struct ferry_image *make_next(struct ferry_vf *vf,
 	if (READ_ONCE(queue->phase) == FERRY_PHASE_FINAL) {
 		image = make_part(vf, session);
 	} else {
-		image = make_middle(vf, session);
+		image = make_middle(session);
 		if (!image)
-			look_later(queue);
+			ferry_queue_look_later(queue);
 	}
 	if (image) {
 		ferry_queue_assign(queue, image, FERRY_IMAGE_FIRMWARE);
@@ -519,6 +601,8 @@ static void save(struct ferry_vf *vf, struct ferry_image *image)
 	int err;
 
 	err = ferry_command_save(vf, image, &next_part);
+	if (err == -ESTALE)
+		lose_track(vf, &session->queue);
 	if (err)
 		ferry_queue_save_failed(&session->queue, image, err);
 	else
@@ -531,28 +615,12 @@ static void save(struct ferry_vf *vf, struct ferry_image *image)
 		make_reserve(vf, reserve);
 }
 
-/* A spare image that is too many or much too large */
-static struct ferry_image *take_excess(struct ferry_vf *vf,
-				       struct ferry_queue *queue)
+/* More spare images than there is use for */
+static bool has_excess(struct ferry_vf *vf, struct ferry_queue *queue)
 {
-	u64 part = part_bytes(vf);
-	struct ferry_image *image;
-	unsigned int kept = 0;
-	u64 limit;
-
 	guard(spinlock)(&queue->lock);
-	limit = SPARE_EXCESS * max_t(u64, queue->outlook.changed,
-				     SPARE_BYTES_MIN);
-	list_for_each_entry(image, &queue->images, node) {
-		if (image->place != FERRY_IMAGE_SPARE)
-			continue;
-		if (part ? kept++ < PARTS_SPARE :
-			   image->memory.capacity <= limit)
-			continue;
-		ferry_queue_move_locked(queue, image, FERRY_IMAGE_HELD);
-		return image;
-	}
-	return NULL;
+	return ferry_queue_count(queue, FERRY_AT(SPARE)) >
+	       (part_bytes(vf) ? PARTS_SPARE : 1);
 }
 
 /* Who waits for changes is not there to kick the worker when it is time. */
@@ -560,14 +628,13 @@ static void look_again(struct ferry_vf *vf, struct ferry_queue *queue)
 {
 	struct ferry_outlook *outlook = &queue->outlook;
 	unsigned long now = jiffies;
-	bool waits;
+	bool sleeper = false;
 
 	spin_lock(&queue->lock);
-	waits = outlook->asked &&
-		ferry_queue_prospect(queue) == FERRY_PROSPECT_UNKNOWN &&
-		!ferry_queue_first(queue, FERRY_AT(READY));
+	if (ferry_queue_prospect(queue) == FERRY_PROSPECT_UNKNOWN)
+		ferry_queue_wants_look(queue, &sleeper);
 	spin_unlock(&queue->lock);
-	if (waits)
+	if (sleeper)
 		ferry_worker_kick_later(vf, time_before(now, outlook->look_next) ?
 					outlook->look_next - now : 1);
 }
@@ -578,7 +645,9 @@ static void keep_house(struct ferry_vf *vf, struct ferry_session *session)
 	struct ferry_queue *queue = &session->queue;
 	struct ferry_image *image;
 
-	while ((image = take_excess(vf, queue)))
+	/* The longest stays: what changes later finds room there. */
+	while (has_excess(vf, queue) &&
+	       (image = ferry_queue_take_spare(queue, 0, FERRY_IMAGE_HELD)))
 		ferry_image_discard(vf, image);
 	image = begin_reserve(vf, session);
 	if (image)

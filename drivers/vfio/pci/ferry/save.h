@@ -21,5 +21,7 @@ int ferry_save_begin_final(struct ferry_vf *vf, struct ferry_session *session);
 void ferry_save_work(struct ferry_session *session);
 int ferry_save_query_full(struct ferry_vf *vf,
 			  struct vfio_ferry_estimate *estimate);
+int ferry_save_query_changes(struct ferry_session *session,
+			     struct vfio_ferry_estimate *estimate);
 
 #endif /* FERRY_SAVE_H */

@@ -113,18 +113,26 @@ void ferry_vf_refuse(struct ferry_vf *vf, const char *format, ...)
  * @device: the function
  * @failure: how
  *
- * The one place that reports it. In process context.
+ * The one place that reports it. In process context. A lost track, -ESTALE, is
+ * the doing of the function's user and counts as no failure.
  */
 void vfio_ferry_failed(struct vfio_ferry_device *device,
 		       const struct vfio_ferry_failure *failure)
 {
 	struct ferry_vf *vf = device->vf;
 
-	dev_err_ratelimited(&device->core.pdev->dev,
-			    "%s failed: error %d, status %#x, syndrome %#x\n",
-			    failure->command, failure->error, failure->status,
-			    failure->syndrome);
-	atomic64_inc(&vf->stats.failures);
+	if (failure->error == -ESTALE) {
+		dev_info_ratelimited(&device->core.pdev->dev,
+				     "%s: the firmware has lost track of what changed, status %#x, syndrome %#x\n",
+				     failure->command, failure->status,
+				     failure->syndrome);
+	} else {
+		dev_err_ratelimited(&device->core.pdev->dev,
+				    "%s failed: error %d, status %#x, syndrome %#x\n",
+				    failure->command, failure->error,
+				    failure->status, failure->syndrome);
+		atomic64_inc(&vf->stats.failures);
+	}
 	guard(spinlock)(&vf->failure_lock);
 	vf->failure = *failure;
 }

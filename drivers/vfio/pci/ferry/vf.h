@@ -68,6 +68,7 @@ struct ferry_window {
  * @images_saved: images the firmware saved
  * @images_loaded: images the firmware loaded
  * @failures: commands that failed
+ * @tracks_lost: pre-copies in which it was no longer known what changed
  * @leaked: bytes kept from reuse because the firmware may still write them
  * @time: nanoseconds spent in each state
  * @entered: when the present state was entered
@@ -79,6 +80,7 @@ struct ferry_stats {
 	atomic64_t images_saved;
 	atomic64_t images_loaded;
 	atomic64_t failures;
+	atomic64_t tracks_lost;
 	atomic64_t leaked;
 	u64 time[FERRY_NR_STATES];
 	ktime_t entered;

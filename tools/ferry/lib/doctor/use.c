@@ -210,16 +210,17 @@ void ferry_check_state(struct examination *e)
 }
 
 /*
- * A pre-copy holds the first image and the reserve for the last one, which is
- * a tenth larger.
+ * A pre-copy holds the first image and the reserve for the last one, each an
+ * eighth larger than the state, and 1 MiB at least.
  */
 static uint64_t needed_budget(const struct examination *e)
 {
 	static const char asks[] = "max_inflight_bytes of ";
 	const char *number = strstr(e->status.refusal, asks);
-	uint64_t need = e->bytes + e->bytes / 10 + e->bytes + SESSION_BYTES, asked;
+	uint64_t slack = e->bytes / 8 > MIB ? e->bytes / 8 : MIB;
+	uint64_t need = 2 * (e->bytes + slack) + SESSION_BYTES, asked;
 
-	if (e->status.chunks && need > PARTS * PART_BYTES)
+	if (e->status.chunks)
 		need = PARTS * PART_BYTES;
 	/* The driver knows best, if it has refused already. */
 	asked = number ? strtoull(number + strlen(asks), NULL, 10) : 0;

@@ -135,5 +135,7 @@ void test_cancel(struct bench *b);
 void test_closing(struct bench *b);
 void test_turns(struct bench *b);
 void test_undone(struct bench *b);
+void test_tracks(struct bench *b);
+void test_pace(struct bench *b);
 
 #endif

@@ -20,7 +20,7 @@
 enum {
     LATE_MS     = 2500,         /* how long the firmware has the image */
     PATIENCE_MS = 20000,
-    /* percent of a function's memory: what is saved first, what changes; a tenth more than the first is reserved */
+    /* percent of a function's memory: what is saved first, what changes; an eighth more than the first is reserved */
     FIRST       = 40,
     CHANGED     = 42,
 };

@@ -27,6 +27,8 @@ static const struct group groups[] = {
     { "closing", test_closing },
     { "turns", test_turns },
     { "undone", test_undone },
+    { "tracks", test_tracks },
+    { "pace", test_pace },
     { "scenario", test_scenario },
     { "teardown", test_teardown },      /* loads the modules again: comes last */
     { }

@@ -42,6 +42,10 @@ DRIVER = [
     Scenario("driver-closing", driver("closing"), kernels=("debug",), driver="ferry", nic=SMALL, options=NO_SCAN),
     Scenario("driver-turns", driver("turns"), kernels=BOTH, driver="ferry", nic=SMALL),
     Scenario("driver-undone", driver("undone"), driver="ferry", nic=WHOLE),
+    Scenario("driver-tracks", driver("tracks"), driver="ferry", nic=WHOLE),
+    *(Scenario(name, driver("pace"), driver="ferry", vfs=1, nic=nic, options=["--trace", f"{LOGS}/{{name}}.jsonl"],
+               after=[f"{HERE}/driver/saves.py", f"{LOGS}/{{name}}.jsonl"])
+      for name, nic in (("driver-pace", PARTS), ("driver-pace-whole", WHOLE))),
     Scenario("driver-kunit", [f"{HERE}/driver/kunit.sh", "build/modules/debug/vfio_ferry_test.ko"], kernels=("debug",),
              driver="ferry", vfs=0, options=["--no-leak-scan"]),
 

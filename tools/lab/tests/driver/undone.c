@@ -17,7 +17,7 @@
 
 enum {
     SOON_MS     = 5000,
-    /* percent of a function's memory; what changes is more than a tenth above what is saved first */
+    /* percent of a function's memory; what changes is more than an eighth above what is saved first */
     FIRST       = 40,
     CHANGED     = 55,
 };

@@ -111,6 +111,31 @@ static int mlx5_ferry_resume(struct vfio_ferry_device *device,
 	return MLX5_FERRY_COMMAND(nic, "RESUME_VHCA", resume_vhca, in, out);
 }
 
+static bool is_bad_state(int err, void *out)
+{
+	return err == -EREMOTEIO && MLX5_GET(nop_out, out, status) ==
+				    MLX5_CMD_STAT_BAD_RES_STATE_ERR;
+}
+
+/*
+ * A command for which the firmware tracks changes, or shall. BAD_RES_STATE is
+ * its way to say that it cannot: the VF's own driver set the VF up anew, or
+ * more has changed than the image has room for.
+ */
+static int tracked_command(struct mlx5_ferry *nic, const char *name, void *in,
+			   int in_bytes, void *out, int out_bytes)
+{
+	int err = mlx5_cmd_do(nic->mdev, in, in_bytes, out, out_bytes);
+	struct vfio_ferry_failure lost = { .command = name, .error = -ESTALE };
+
+	if (!is_bad_state(err, out))
+		return err ? mlx5_ferry_report(nic, name, err, out) : 0;
+	lost.status = MLX5_GET(nop_out, out, status);
+	lost.syndrome = MLX5_GET(nop_out, out, syndrome);
+	vfio_ferry_failed(&nic->ferry, &lost);
+	return lost.error;
+}
+
 static int mlx5_ferry_query(struct vfio_ferry_device *device, bool incremental,
 			    struct vfio_ferry_estimate *estimate)
 {
@@ -128,8 +153,9 @@ static int mlx5_ferry_query(struct vfio_ferry_device *device, bool incremental,
 	MLX5_SET(query_vhca_migration_state_in, in, incremental, incremental);
 	MLX5_SET(query_vhca_migration_state_in, in, chunk, nic->chunks);
 	MLX5_SET(query_vhca_migration_state_in, in, vhca_id, nic->vhca_id);
-	err = MLX5_FERRY_COMMAND(nic, "QUERY_VHCA_MIGRATION_STATE",
-				 query_vhca_migration_state, in, out);
+	err = (incremental ? tracked_command : mlx5_ferry_command)
+		(nic, "QUERY_VHCA_MIGRATION_STATE", in, sizeof(in), out,
+		 sizeof(out));
 	if (err)
 		return err;
 
@@ -157,7 +183,8 @@ static void fill_save(struct mlx5_ferry *nic, void *in,
 	if (!image)
 		return;
 	MLX5_SET(save_vhca_state_in, in, mkey, mlx5_ferry_memory_key(image));
-	MLX5_SET(save_vhca_state_in, in, size, image->capacity);
+	MLX5_SET(save_vhca_state_in, in, size,
+		 min_t(u64, image->capacity, IMAGE_BYTES_MAX));
 }
 
 static int mlx5_ferry_save(struct vfio_ferry_device *device,
@@ -171,8 +198,9 @@ static int mlx5_ferry_save(struct vfio_ferry_device *device,
 
 	fill_save(nic, in, image, flags);
 	mlx5_ferry_memory_for_device(nic, image, image->capacity);
-	err = MLX5_FERRY_COMMAND(nic, "SAVE_VHCA_STATE", save_vhca_state, in,
-				 out);
+	err = (flags & VFIO_FERRY_SAVE_TRACK ?
+	       tracked_command : mlx5_ferry_command)
+		(nic, "SAVE_VHCA_STATE", in, sizeof(in), out, sizeof(out));
 	if (err)
 		return err;
 	image->length = MLX5_GET(save_vhca_state_out, out, actual_image_size);
@@ -197,8 +225,7 @@ static int mlx5_ferry_stop_tracking(struct vfio_ferry_device *device,
 
 	fill_save(nic, in, image, 0);
 	err = mlx5_cmd_do(nic->mdev, in, sizeof(in), out, sizeof(out));
-	if (err == -EREMOTEIO && MLX5_GET(nop_out, out, status) ==
-				 MLX5_CMD_STAT_BAD_RES_STATE_ERR)
+	if (is_bad_state(err, out))
 		return 0;
 	return err ? mlx5_ferry_report(nic, "SAVE_VHCA_STATE to end tracking",
 				       err, out) : 0;

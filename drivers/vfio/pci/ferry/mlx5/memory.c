@@ -19,6 +19,12 @@
 /* As for the image itself: rather fail than have somebody killed for it */
 #define GFP_IMAGE	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
+/*
+ * Largest page of a key, as log2 of its bytes: no driver is known that gives a
+ * SAVE or LOAD larger ones than this, a CPU's largest.
+ */
+#define KEY_PAGE_SHIFT_MAX	16
+
 /**
  * struct piece - a part of an image that is contiguous for the device
  * @address: for the device
@@ -132,7 +138,7 @@ static int map_pieces(struct mlx5_ferry *nic, struct mapping *mapping,
 	return 0;
 }
 
-/* Largest page size that all pieces are made of */
+/* Largest page size that all pieces are made of, and that is in use */
 static unsigned int key_page_shift(struct mapping *mapping,
 				   struct vfio_ferry_image *image)
 {
@@ -140,7 +146,7 @@ static unsigned int key_page_shift(struct mapping *mapping,
 
 	for (unsigned int i = 0; i < mapping->nr; i++)
 		bits |= mapping->pieces[i].address;
-	return __ffs64(bits);
+	return min_t(unsigned int, __ffs64(bits), KEY_PAGE_SHIFT_MAX);
 }
 
 static void fill_translation(struct mapping *mapping, unsigned int shift,

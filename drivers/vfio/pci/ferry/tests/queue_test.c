@@ -241,26 +241,146 @@ static void prospects_of_a_precopy(struct kunit *test)
 
 static void a_save_that_fails(struct kunit *test)
 {
-	static const enum ferry_image_kind kinds[] = { FERRY_IMAGE_MIDDLE,
-						       FERRY_IMAGE_FINAL };
+	static const struct {
+		enum ferry_image_kind kind;
+		int err;
+		enum ferry_image_place place;
+		int error;
+	} failures[] = {
+		{ FERRY_IMAGE_MIDDLE, -ESTALE, FERRY_IMAGE_SPARE, 0 },
+		{ FERRY_IMAGE_INITIAL, -ESTALE, FERRY_IMAGE_SPARE, 0 },
+		{ FERRY_IMAGE_FINAL, -ESTALE, FERRY_IMAGE_SPARE, -EIO },
+		{ FERRY_IMAGE_MIDDLE, -ENOMEM, FERRY_IMAGE_SPARE, -EIO },
+		{ FERRY_IMAGE_INITIAL, -EIO, FERRY_IMAGE_SPARE, -EIO },
+		{ FERRY_IMAGE_MIDDLE, -ETIMEDOUT, FERRY_IMAGE_LOST, -EIO },
+		{ FERRY_IMAGE_FINAL, -ETIMEDOUT, FERRY_IMAGE_LOST, -EIO },
+	};
 
-	for (int i = 0; i < ARRAY_SIZE(kinds); i++) {
+	for (int i = 0; i < ARRAY_SIZE(failures); i++) {
 		struct fixture *f = fixture_of(test, FERRY_PHASE_PRECOPY);
 		struct ferry_queue *queue = &f->queue;
 		struct ferry_image *image = image_at(f, FERRY_IMAGE_FIRMWARE);
-		struct ferry_image *other = image_at(f, FERRY_IMAGE_FIRMWARE);
 
-		image->kind = kinds[i];
-		other->kind = kinds[i];
+		image->kind = failures[i].kind;
 		expect(queue, SZ_4K);
-		ferry_queue_save_failed(queue, image, -ETIMEDOUT);
-		KUNIT_EXPECT_EQ(test, image->place, FERRY_IMAGE_LOST);
-		ferry_queue_save_failed(queue, other, -ENOMEM);
-		KUNIT_EXPECT_EQ(test, other->place, FERRY_IMAGE_SPARE);
-		KUNIT_EXPECT_EQ(test, queue->error,
-				kinds[i] == FERRY_IMAGE_FINAL ? -EIO : 0);
-		KUNIT_EXPECT_EQ(test, prospect(queue), FERRY_PROSPECT_NONE);
+		ferry_queue_save_failed(queue, image, failures[i].err);
+		KUNIT_EXPECT_EQ(test, image->place, failures[i].place);
+		KUNIT_EXPECT_EQ(test, queue->error, failures[i].error);
+		expect_prospect(test, queue, FERRY_PROSPECT_NONE,
+				failures[i].error ?: -ENOMSG);
+		KUNIT_EXPECT_FALSE(test, ferry_queue_lose_track(queue));
 	}
+}
+
+/* What the firmware says, and what of that is believed. */
+static void expect_belief(struct kunit *test, struct ferry_queue *queue,
+			  u64 required, u64 total, u64 bytes)
+{
+	struct vfio_ferry_estimate estimate = { .required = required,
+						.total = total };
+
+	KUNIT_EXPECT_EQ(test, ferry_queue_expect(queue, &estimate, true),
+			bytes);
+}
+
+/* An image of these bytes is saved, has been read, and is HELD again. */
+static void save_bytes(struct ferry_queue *queue, struct ferry_image *image,
+		       u64 bytes)
+{
+	ferry_queue_assign(queue, image, FERRY_IMAGE_FIRMWARE);
+	image->memory.length = bytes;
+	ferry_queue_saved(queue, image, 0);
+	ferry_queue_move(queue, image, FERRY_IMAGE_HELD);
+}
+
+static void a_total_is_believed_while_it_shrinks(struct kunit *test)
+{
+	static const struct vfio_ferry_estimate anew = {
+		.required = SZ_4K, .total = SZ_512K, .reinit = true,
+	};
+	struct fixture *f = fixture_of(test, FERRY_PHASE_PRECOPY);
+	struct ferry_image *image = new_image(f, SZ_64K);
+	struct ferry_queue *queue = &f->queue;
+
+	expect_belief(test, queue, SZ_4K, SZ_256K, SZ_256K);
+	expect_belief(test, queue, SZ_4K, SZ_512K, SZ_512K);
+	expect_belief(test, queue, SZ_4K, SZ_256K, SZ_256K);
+	save_bytes(queue, image, SZ_64K);
+	expect_belief(test, queue, SZ_4K, SZ_256K, SZ_4K);
+	expect_belief(test, queue, SZ_4K, SZ_128K, SZ_128K);
+	KUNIT_EXPECT_EQ(test, ferry_queue_expect(queue, &anew, false), SZ_512K);
+	expect_belief(test, queue, 0, SZ_128K, 0);
+	KUNIT_EXPECT_EQ(test, prospect(queue), FERRY_PROSPECT_UNKNOWN);
+	ferry_queue_lose_track(queue);
+	expect_belief(test, queue, SZ_4K, SZ_512K, SZ_512K);
+}
+
+/* A busy function changes as fast as it is saved: a round ends nevertheless. */
+static void a_round_brings_what_was_due(struct kunit *test)
+{
+	struct fixture *f = fixture_of(test, FERRY_PHASE_PRECOPY);
+	struct ferry_image *image = new_image(f, SZ_64K);
+	struct ferry_queue *queue = &f->queue;
+
+	for (int parts = 0; parts < 4; parts++) {
+		expect(queue, SZ_256K);
+		save_bytes(queue, image, SZ_64K);
+		KUNIT_EXPECT_EQ(test, prospect(queue), parts < 3 ?
+				FERRY_PROSPECT_CHANGES :
+				FERRY_PROSPECT_UNKNOWN);
+	}
+}
+
+static void the_same_again_is_saved_less_often(struct kunit *test)
+{
+	static const struct { u64 bytes; unsigned int ms; } rounds[] = {
+		{ SZ_64K, 500 }, { SZ_64K, 1000 }, { SZ_64K - 1, 2000 },
+		{ SZ_64K, 4000 }, { SZ_64K, 4000 }, { SZ_32K, 500 },
+		{ SZ_64K, 1000 }, { SZ_4K, 500 },
+	};
+	struct fixture *f = fixture_of(test, FERRY_PHASE_PRECOPY);
+	struct ferry_image *image = new_image(f, SZ_64K);
+	struct ferry_queue *queue = &f->queue;
+
+	for (int i = 0; i < ARRAY_SIZE(rounds); i++) {
+		expect(queue, rounds[i].bytes);
+		save_bytes(queue, image, rounds[i].bytes);
+		KUNIT_EXPECT_EQ_MSG(test, queue->outlook.pause,
+				    msecs_to_jiffies(rounds[i].ms),
+				    "round %d", i);
+	}
+}
+
+static bool wants_look(struct ferry_queue *queue, bool *sleeper)
+{
+	guard(spinlock)(&queue->lock);
+	return ferry_queue_wants_look(queue, sleeper);
+}
+
+static void who_sleeps_is_looked_for_sooner(struct kunit *test)
+{
+	struct fixture *f = fixture_of(test, FERRY_PHASE_PRECOPY);
+	struct ferry_queue *queue = &f->queue;
+	struct ferry_outlook *outlook = &queue->outlook;
+	DEFINE_WAIT_FUNC(poller, default_wake_function);
+	bool sleeper;
+
+	outlook->look_next = jiffies - 1;
+	outlook->pause_end = jiffies + 3600 * HZ;
+	KUNIT_EXPECT_FALSE(test, wants_look(queue, &sleeper));
+	ferry_queue_ask(queue);
+	KUNIT_EXPECT_FALSE(test, wants_look(queue, &sleeper));
+	KUNIT_EXPECT_FALSE(test, sleeper);
+	add_wait_queue(&queue->wait, &poller);
+	KUNIT_EXPECT_TRUE(test, wants_look(queue, &sleeper));
+	KUNIT_EXPECT_TRUE(test, sleeper);
+	image_at(f, FERRY_IMAGE_READY);
+	KUNIT_EXPECT_FALSE(test, wants_look(queue, &sleeper));
+	remove_wait_queue(&queue->wait, &poller);
+	/* Whoever it was has gone, and nothing is left of his wish. */
+	ferry_queue_look_later(queue);
+	KUNIT_EXPECT_FALSE(test, outlook->asked);
+	KUNIT_EXPECT_TRUE(test, time_after(outlook->look_next, jiffies));
 }
 
 static void parts_of_a_final_image(struct kunit *test)
@@ -350,6 +470,10 @@ static struct kunit_case queue_cases[] = {
 	KUNIT_CASE(budget_is_kept),
 	KUNIT_CASE(prospects_of_a_precopy),
 	KUNIT_CASE(a_save_that_fails),
+	KUNIT_CASE(a_total_is_believed_while_it_shrinks),
+	KUNIT_CASE(a_round_brings_what_was_due),
+	KUNIT_CASE(the_same_again_is_saved_less_often),
+	KUNIT_CASE(who_sleeps_is_looked_for_sooner),
 	KUNIT_CASE(parts_of_a_final_image),
 	KUNIT_CASE(a_writer_waits_for_its_turn),
 	KUNIT_CASE(a_writer_waits_for_memory),
