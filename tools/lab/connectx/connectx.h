@@ -42,6 +42,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(CxPf, CX_PF)
 #define CX_PAGE         4096u
 #define CX_SLICE        (256 * KiB)             /* DMA under one hold of the lock */
 #define CX_MAX_MESSAGE  (16 * MiB)              /* of a command */
+#define CX_MAX_IMAGE    (4 * GiB - CX_PAGE)     /* not in chunks */
 
 typedef struct CxCommand CxCommand;
 typedef struct CxOp CxOp;
@@ -223,6 +224,8 @@ struct CxPf {
     uint64_t state_size, state_noise;
     uint32_t chunk_size;
     uint32_t cmd_latency_us, save_mbps, load_mbps;
+    uint32_t grow;                              /* percent, from QUERY to SAVE */
+    bool short_saves;
     bool migration, multi_load, tracking_state, in_chunks, migration_state;
     bool adv_virtualization, full_messages;
     uint64_t migratable;                        /* bit n: VF n */

@@ -143,7 +143,7 @@ int cx_query_vhca_migration_state(CxCommand *c)
         return cx_refuse(c, ST_BAD_RES_STATE, SYND_NOT_TRACKED);
     }
     bytes = cx_migration_required(t, incremental);
-    if (!chunk && bytes > UINT32_MAX - CX_PAGE + 1) {
+    if (!chunk && bytes > CX_MAX_IMAGE) {
         return cx_refuse(c, ST_NO_RESOURCES, SYND_TOO_LARGE);
     }
     t->mig.chunked = chunk;

@@ -190,19 +190,26 @@ static bool cx_save_slice(CxCommand *c, int *status)
     return true;
 }
 
-/* The buffer needs what QUERY said, or less if it has become less. */
+/*
+ * In chunks, the buffer needs what QUERY said, or less if it has become less.
+ * Else it needs everything: of a function that goes on also what was added
+ * since the QUERY, which the property "grow" pretends to be something.
+ */
 static bool cx_save_too_short(CxVhca *t, bool incremental, bool track,
                               uint32_t size)
 {
     uint64_t required = cx_migration_required(t, incremental);
-    bool all = !track && !t->mig.chunked;
 
     if (size < IMAGE_HEADER_SIZE + 2 * EXTENT_HEADER_SIZE + CX_PAGE &&
         size < required) {
         return true;
     }
-    if (all) {
-        return size < required;
+    if (!t->mig.chunked && !(track && t->pf->short_saves)) {
+        if (track) {
+            required = MIN(required + required * t->pf->grow / 100,
+                           CX_MAX_IMAGE);
+        }
+        return size < MAX(required, IMAGE_HEADER_SIZE + EXTENT_HEADER_SIZE);
     }
     required = cx_migration_clamp(t, required);
     if (t->mig.queried_valid) {
@@ -234,7 +241,8 @@ static int cx_save_check(CxCommand *c, CxVhca *t, bool incremental, bool track)
         return cx_refuse(c, ST_BAD_PARAM, syndrome);
     }
     if (cx_save_too_short(t, incremental, track, size)) {
-        return cx_refuse(c, ST_NO_RESOURCES, SYND_BUFFER_SHORT);
+        return cx_refuse(c, track ? ST_BAD_RES_STATE : ST_NO_RESOURCES,
+                         SYND_BUFFER_SHORT);
     }
     return ST_OK;
 }

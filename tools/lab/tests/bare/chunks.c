@@ -41,7 +41,7 @@ void test_chunks(struct bench *b)
        (unsigned long long)need.remaining);
 
     c = vhca_save_cmd(v->id, false, true, &buf[0], need.size - 1);
-    refused(b, &b->pf, &c, ST_NO_RESOURCES, SYND_BUFFER_SHORT,
+    refused(b, &b->pf, &c, ST_BAD_RES_STATE, SYND_BUFFER_SHORT,
             "a tracked SAVE smaller than a chunk");
     /* while it runs: as long as there is something */
     ok_eq(vhca_save(b, v->id, false, true, &buf[n], &len[n], NULL), ST_OK, "a first chunk");
