@@ -226,6 +226,7 @@ struct CxPf {
     uint32_t cmd_latency_us, save_mbps, load_mbps;
     uint32_t grow;                              /* percent, from QUERY to SAVE */
     bool short_saves;
+    bool end_key, end_size, end_query;          /* what ends tracking has them */
     bool migration, multi_load, tracking_state, in_chunks, migration_state;
     bool adv_virtualization, full_messages;
     uint64_t migratable;                        /* bit n: VF n */

@@ -213,6 +213,7 @@ enum {
     SYND_TOO_LARGE      = 0x7f004a, /* 4 GiB or more without chunks */
     SYND_TRACK_STOPPED  = 0x7f004b, /* stopped before tracking could start */
     SYND_MULTI_LOAD     = 0x7f004c, /* a second image without the capability */
+    SYND_NOT_QUERIED    = 0x7f004d, /* no QUERY since the last SAVE */
 
     SYND_IMAGE_HEADER   = 0x7f0060, /* not an image, or its header is corrupt */
     SYND_IMAGE_VERSION  = 0x7f0061,

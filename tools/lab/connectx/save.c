@@ -247,6 +247,33 @@ static int cx_save_check(CxCommand *c, CxVhca *t, bool incremental, bool track)
     return ST_OK;
 }
 
+/*
+ * Not of a stopped function: pre-copy is cancelled.  No image is wanted, yet
+ * it comes with a QUERY before it and with memory, as any other SAVE.
+ */
+static int cx_save_cancel(CxCommand *c, CxVhca *t)
+{
+    uint32_t size = ifc_get(c->in, F_SAVE_SIZE), syndrome;
+
+    if (t->pf->end_query && !t->mig.queried_valid) {
+        return cx_refuse(c, ST_BAD_RES_STATE, SYND_NOT_QUERIED);
+    }
+    syndrome = t->pf->end_key ?
+               cx_mkey_check(c->vhca, ifc_get(c->in, F_SAVE_MKEY),
+                             ifc_get(c->in, F_SAVE_VA), size) : SYND_NONE;
+    if (syndrome) {
+        return cx_refuse(c, ST_BAD_PARAM, syndrome);
+    }
+    if (t->pf->end_size && (!size || (t->mig.queried_valid &&
+                                      size < t->mig.queried))) {
+        return cx_refuse(c, ST_NO_RESOURCES, SYND_BUFFER_SHORT);
+    }
+    cx_devmem_untrack(&t->mem);
+    t->mig.reinit = false;
+    t->mig.queried_valid = false;
+    return ST_OK;
+}
+
 int cx_save_vhca_state(CxCommand *c)
 {
     bool incremental = ifc_get(c->in, F_SAVE_INCREMENTAL);
@@ -258,13 +285,9 @@ int cx_save_vhca_state(CxCommand *c)
     if (!t) {
         return status;
     }
-    /* Not of a stopped function: pre-copy is cancelled, no image wanted. */
     if (!incremental && !track && t->mem.tracked && cx_changes(t) &&
         !t->mig.busy) {
-        cx_devmem_untrack(&t->mem);
-        t->mig.reinit = false;
-        t->mig.queried_valid = false;
-        return ST_OK;
+        return cx_save_cancel(c, t);
     }
     status = cx_save_check(c, t, incremental, track);
     if (status != ST_OK) {

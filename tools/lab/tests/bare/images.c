@@ -252,15 +252,28 @@ static void test_cancel(struct bench *b)
     struct vf *v = bench_running_vf(b, 0);
     struct buffer buf = bench_buffer(b, ROOM);
     struct required need;
+    struct fw_cmd c;
     uint32_t len;
 
     wl_fill(v->wl, 0, 16 * PAGE, 25);
     vhca_save(b, v->id, false, true, &buf, &len, NULL);
-    ok_eq(vhca_cancel(b, v->id), ST_OK, "SAVE without an mkey cancels tracking");
+    c = vhca_cancel_cmd(v->id, &buf);
+    refused(b, &b->pf, &c, ST_BAD_RES_STATE, SYND_NOT_QUERIED, "a SAVE to end tracking without a QUERY");
+    wl_fill(v->wl, 0, 4 * PAGE, 26);
+    vhca_query(b, v->id, true, false, &need);
+    cmd_set(&c, F_SAVE_MKEY, 0);
+    refused(b, &b->pf, &c, ST_BAD_PARAM, SYND_MKEY, "one without an mkey");
+    c = vhca_cancel_cmd(v->id, &buf);
+    cmd_set(&c, F_SAVE_SIZE, 0);
+    refused(b, &b->pf, &c, ST_NO_RESOURCES, SYND_BUFFER_SHORT, "one without room");
+    cmd_set(&c, F_SAVE_SIZE, need.size - 1);
+    refused(b, &b->pf, &c, ST_NO_RESOURCES, SYND_BUFFER_SHORT, "one with less than QUERY said");
+    ok_eq(vhca_cancel(b, v->id, &buf), ST_OK, "with all three it ends tracking");
     ok(!ctl_tracked(b->control, v->id), "nothing is tracked any more");
     ok_eq(vhca_query(b, v->id, true, false, &need), ST_BAD_RES_STATE,
           "incremental QUERY is refused then");
-    ok_eq(vhca_cancel(b, v->id), ST_BAD_RES_STATE, "there is nothing to cancel twice");
+    c = vhca_cancel_cmd(v->id, &buf);
+    refused(b, &b->pf, &c, ST_BAD_RES_STATE, SYND_VHCA_STATE, "there is nothing to cancel twice: another one");
     ok_eq(vhca_save(b, v->id, false, true, &buf, &len, NULL), ST_OK, "tracking starts again");
     ok(len >= 16 * PAGE, "with everything");
     vhca_stop(b, v->id);

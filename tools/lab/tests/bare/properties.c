@@ -221,7 +221,7 @@ void test_large(struct bench *b)
     ctl_vhca_action(b->control, v->id, VHCA_SET_REINIT);
     ok(!vhca_query(b, v->id, true, false, &need) && need.state == 0,
        "without migration_state QUERY does not tell of REINIT");
-    vhca_cancel(b, v->id);
+    vhca_cancel(b, v->id, &buf);
 
     ok(wl_fill(v->wl, 0, size, 72), "it is filled with noise");
     c = vhca_query_cmd(v->id, false, false);
