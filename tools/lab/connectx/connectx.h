@@ -73,6 +73,9 @@ typedef struct CxMkey {
     uint32_t pd;
     uint64_t start, len;
     CxPages mtt;
+    /* not in an image: only SAVE and LOAD look at them, with keys of the PF */
+    uint32_t access, octwords, actual_octwords;
+    bool aligned;
 } CxMkey;
 
 typedef struct CxEq {
@@ -227,6 +230,8 @@ struct CxPf {
     uint32_t grow;                              /* percent, from QUERY to SAVE */
     bool short_saves;
     bool end_key, end_size, end_query;          /* what ends tracking has them */
+    uint8_t key_max_log_page;                   /* of SAVE's and LOAD's mkeys */
+    bool key_align, key_octwords, key_access;
     bool migration, multi_load, tracking_state, in_chunks, migration_state;
     bool adv_virtualization, full_messages;
     uint64_t migratable;                        /* bit n: VF n */
@@ -431,6 +436,7 @@ extern const CxKind cx_kind_mkey;
 int cx_create_mkey(CxCommand *c);
 int cx_destroy_mkey(CxCommand *c);
 uint32_t cx_mkey_check(CxVhca *v, uint32_t key, uint64_t va, uint64_t len);
+uint32_t cx_mkey_check_image(CxCommand *c);     /* as a SAVE or LOAD names it */
 bool cx_mkey_read(CxVhca *v, uint32_t key, uint64_t va, void *buf,
                   uint64_t len);
 bool cx_mkey_write(CxVhca *v, uint32_t key, uint64_t va, const void *buf,

@@ -214,6 +214,10 @@ enum {
     SYND_TRACK_STOPPED  = 0x7f004b, /* stopped before tracking could start */
     SYND_MULTI_LOAD     = 0x7f004c, /* a second image without the capability */
     SYND_NOT_QUERIED    = 0x7f004d, /* no QUERY since the last SAVE */
+    SYND_KEY_PAGE_SIZE  = 0x7f004e, /* the mkey's: larger than any driver's */
+    SYND_KEY_ALIGN      = 0x7f004f, /* a page of the mkey does not begin at one */
+    SYND_KEY_OCTWORDS   = 0x7f0050, /* not those of its list of pages */
+    SYND_KEY_ACCESS     = 0x7f0051, /* not all rights */
 
     SYND_IMAGE_HEADER   = 0x7f0060, /* not an image, or its header is corrupt */
     SYND_IMAGE_VERSION  = 0x7f0061,

@@ -239,9 +239,7 @@ int cx_load_vhca_state(CxCommand *c)
     if (t->mig.state == VHCA_STATE_LOADING && !t->pf->multi_load) {
         return cx_refuse(c, ST_BAD_RES_STATE, SYND_MULTI_LOAD);
     }
-    syndrome = cx_mkey_check(c->vhca, ifc_get(c->in, F_SAVE_MKEY),
-                             ifc_get(c->in, F_SAVE_VA),
-                             ifc_get(c->in, F_SAVE_SIZE));
+    syndrome = cx_mkey_check_image(c);
     if (syndrome) {
         return cx_refuse(c, ST_BAD_PARAM, syndrome);
     }

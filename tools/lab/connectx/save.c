@@ -235,8 +235,7 @@ static int cx_save_check(CxCommand *c, CxVhca *t, bool incremental, bool track)
     if (incremental && !t->mem.tracked) {
         return cx_refuse(c, ST_BAD_RES_STATE, SYND_NOT_TRACKED);
     }
-    syndrome = cx_mkey_check(c->vhca, ifc_get(c->in, F_SAVE_MKEY),
-                             ifc_get(c->in, F_SAVE_VA), size);
+    syndrome = cx_mkey_check_image(c);
     if (syndrome) {
         return cx_refuse(c, ST_BAD_PARAM, syndrome);
     }
@@ -258,9 +257,7 @@ static int cx_save_cancel(CxCommand *c, CxVhca *t)
     if (t->pf->end_query && !t->mig.queried_valid) {
         return cx_refuse(c, ST_BAD_RES_STATE, SYND_NOT_QUERIED);
     }
-    syndrome = t->pf->end_key ?
-               cx_mkey_check(c->vhca, ifc_get(c->in, F_SAVE_MKEY),
-                             ifc_get(c->in, F_SAVE_VA), size) : SYND_NONE;
+    syndrome = t->pf->end_key ? cx_mkey_check_image(c) : SYND_NONE;
     if (syndrome) {
         return cx_refuse(c, ST_BAD_PARAM, syndrome);
     }

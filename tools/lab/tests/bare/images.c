@@ -132,6 +132,51 @@ static void test_scattered(struct bench *b)
     fw_free_to(&b->pf, at);
 }
 
+/* ---- mkeys that are good for all but an image ---- */
+
+static const struct poor_key {
+    const char *name;
+    unsigned log_page;
+    struct change change;
+    uint32_t syndrome;
+} poor_keys[] = {
+    { "with pages of 128 KiB", 17, { }, SYND_KEY_PAGE_SIZE },
+    { "with pages that begin within one", 16, { MKEY_MTT * 8, 64, PF_IOVA + PAGE }, SYND_KEY_ALIGN },
+    { "of which one size says that the list is longer", 12, { F_MKEY_OCTWORDS, 1 }, SYND_KEY_OCTWORDS },
+    { "of which the other does", 12, { F_MKEY_ACTUAL_OCTWORDS, 1 }, SYND_KEY_OCTWORDS },
+    { "that cannot be written to", 12, { F_MKEY_ACCESS, 1 }, SYND_KEY_ACCESS },
+};
+
+static void test_poor_keys(struct bench *b)
+{
+    struct vf *v = stopped_vf(b, 0);
+    uint32_t used = b->pf.m.used, at = fw_alloc(&b->pf, ROOM, 1 << 17);
+
+    for (unsigned i = 0; i < sizeof(poor_keys) / sizeof(*poor_keys); i++) {
+        const struct poor_key *k = &poor_keys[i];
+        struct buffer buf = { .offset = at, .size = ROOM };
+        struct fw_cmd c;
+        char name[96];
+
+        fw_mkey_cmd(&b->pf, &c, b->pd, at, ROOM, k->log_page);
+        if (k->change.width && k->change.bit >= MKEY_MTT * 8)
+            *(uint64_t *)c.tail = htobe64(k->change.value);
+        else if (k->change.width)
+            cmd_set(&c, k->change.bit, k->change.width, k->change.value);
+        snprintf(name, sizeof(name), "an mkey %s", k->name);
+        accepted(&b->pf, &c, name);
+        free((void *)c.tail);
+        buf.mkey.index = cmd_out(&c, F_OUT_ID24);
+        buf.mkey.key = buf.mkey.index << 8;
+        c = vhca_save_cmd(v->id, false, false, &buf, ROOM);
+        refused(b, &b->pf, &c, ST_BAD_PARAM, k->syndrome, "but not for a SAVE: it");
+        c = vhca_load_cmd(v->id, &buf, ROOM);
+        refused(b, &b->pf, &c, ST_BAD_PARAM, k->syndrome, "nor for a LOAD: it");
+        fw_do(&b->pf, OP_DESTROY_MKEY, 0, buf.mkey.index, NULL);
+    }
+    fw_free_to(&b->pf, used);
+}
+
 /* ---- incremental images ---- */
 
 static void change(struct vf *v, uint64_t first_page, uint64_t pages)
@@ -574,6 +619,7 @@ void test_images(struct bench *b)
 {
     test_whole(b);
     test_scattered(b);
+    test_poor_keys(b);
     test_incremental(b);
     test_growth(b);
     test_cancel(b);
