@@ -145,6 +145,7 @@ static void cx_command_execute(CxCommand *c)
     cx_count(c->vhca, COUNTER_COMMANDS, 1);
     c->state = CX_CMD_RUNNING;
     if (c->fault.action == FAULT_FAIL) {
+        cx_save_struck(c);
         status = cx_refuse(c, c->fault.status, c->fault.syndrome);
     } else {
         status = cx_op_execute(c);

@@ -145,6 +145,7 @@ typedef struct CxDevmem {
     unsigned long *present;                     /* pages that may be non-zero */
     uint64_t npresent;
     bool tracked;
+    bool lost;                                  /* tracked, and nothing is noted */
     unsigned long *dirty;                       /* pages changed since they were saved */
     uint64_t ndirty;
 } CxDevmem;
@@ -234,6 +235,7 @@ struct CxPf {
     bool key_align, key_octwords, key_access;
     bool migration, multi_load, tracking_state, in_chunks, migration_state;
     bool adv_virtualization, full_messages;
+    OnOffAuto reload_loses_track;               /* of a function's driver */
     uint64_t migratable;                        /* bit n: VF n */
     uint8_t track_max_ranges, track_log_max_num;
     uint8_t track_log_min_space, track_log_max_space;
@@ -418,6 +420,7 @@ void cx_devmem_zero_page(CxDevmem *m, uint64_t page);
 bool cx_devmem_page_is_zero(const CxDevmem *m, uint64_t page);
 void cx_devmem_track(CxDevmem *m);              /* all present pages become dirty */
 void cx_devmem_untrack(CxDevmem *m);
+void cx_devmem_lose(CxDevmem *m);               /* whoever goes on lacks pages */
 uint64_t cx_devmem_next_dirty(const CxDevmem *m, uint64_t from);
 void cx_devmem_clean(CxDevmem *m, uint64_t page);
 uint64_t cx_devmem_next_present(const CxDevmem *m, uint64_t from);
@@ -524,7 +527,7 @@ CxVhca *cx_migration_target(CxCommand *c, int *status);
 uint64_t cx_migration_required(CxVhca *t, bool incremental);
 uint64_t cx_migration_clamp(CxVhca *t, uint64_t bytes);
 void cx_migration_reset(CxVhca *v);
-void cx_migration_reinit(CxVhca *v);
+void cx_migration_reload(CxVhca *v);
 int cx_job_begin(CxCommand *c, CxJob *job, CxVhca *target,
                  bool (*slice)(CxCommand *c, int *status),
                  void (*end)(CxJob *job, int status), uint32_t mbps);
@@ -533,6 +536,7 @@ bool cx_job_read(CxCommand *c, void *buf, uint32_t len);
 
 /* save.c, load.c */
 int cx_save_vhca_state(CxCommand *c);
+void cx_save_struck(CxCommand *c);              /* a fault instead of it */
 int cx_load_vhca_state(CxCommand *c);
 
 /* workload.c */

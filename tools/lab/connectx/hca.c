@@ -38,7 +38,7 @@ int cx_init_hca(CxCommand *c)
         return cx_refuse(c, ST_BAD_SYS_STATE, SYND_NOT_ENABLED);
     }
     c->vhca->inited = true;
-    cx_migration_reinit(c->vhca);
+    cx_migration_reload(c->vhca);
     return ST_OK;
 }
 
@@ -57,6 +57,7 @@ int cx_teardown_hca(CxCommand *c)
     }
     cx_objects_clear(c->vhca);
     c->vhca->inited = false;
+    cx_migration_reload(c->vhca);
     return ST_OK;
 }
 

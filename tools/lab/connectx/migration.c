@@ -72,7 +72,7 @@ int cx_resume_vhca(CxCommand *c)
     if (c->op_mod == RESUME_RESPONDER && t->mig.state == VHCA_STATE_STOPPED) {
         t->mig.state = VHCA_STATE_P2P;
         t->mig.queried_valid = false;
-        cx_devmem_untrack(&t->mem);
+        cx_devmem_lose(&t->mem);
     } else if (c->op_mod == RESUME_INITIATOR &&
                t->mig.state == VHCA_STATE_P2P) {
         t->mig.state = VHCA_STATE_RUNNING;
@@ -171,10 +171,22 @@ void cx_migration_reset(CxVhca *v)
     v->mig = (CxMigration) { .state = VHCA_STATE_RUNNING };
 }
 
-/* A driver set the function up anew: what a target has is of no use. */
-void cx_migration_reinit(CxVhca *v)
+/*
+ * A driver sets the function up anew, or takes it down: what a target has is
+ * of no use.  If QUERY cannot tell so, what was tracked is not any more.
+ */
+void cx_migration_reload(CxVhca *v)
 {
-    v->mig.reinit = v->mem.tracked;
+    bool told = v->pf->migration_state;
+
+    if (v->pf->reload_loses_track != ON_OFF_AUTO_AUTO) {
+        told = v->pf->reload_loses_track == ON_OFF_AUTO_OFF;
+    }
+    if (told) {
+        v->mig.reinit = v->mem.tracked;
+    } else {
+        cx_devmem_untrack(&v->mem);
+    }
 }
 
 /* ---- jobs ---- */

@@ -237,6 +237,8 @@ static const Property cx_pf_properties[] = {
     DEFINE_PROP_UINT32("cmd-latency-us", CxPf, cmd_latency_us, 20),
     DEFINE_PROP_UINT32("save-mbps", CxPf, save_mbps, 2000),
     DEFINE_PROP_UINT32("load-mbps", CxPf, load_mbps, 2000),
+    DEFINE_PROP_ON_OFF_AUTO("reload-loses-track", CxPf, reload_loses_track,
+                            ON_OFF_AUTO_AUTO),
     DEFINE_PROP_UINT32("grow", CxPf, grow, 5),
     DEFINE_PROP_BOOL("short-saves", CxPf, short_saves, false),
     DEFINE_PROP_BOOL("end-key", CxPf, end_key, true),

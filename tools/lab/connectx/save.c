@@ -4,7 +4,9 @@
  *
  * Writes one image of what is dirty into the memory behind an mkey.  Pages
  * are taken as clean before they are copied, so a page that changes meanwhile
- * is in the next image again; if the SAVE fails, they are dirty as before.
+ * is in the next image again.  If the last SAVE fails, they are dirty as
+ * before; if a tracked one does, the track is lost, and only a full image has
+ * everything.
  */
 #include "qemu/osdep.h"
 #include "qemu/bitmap.h"
@@ -27,6 +29,26 @@ static CxSave *cx_save_of(CxCommand *c)
     return container_of(c->job, CxSave, job);
 }
 
+/* A tracked SAVE failed. */
+static void cx_save_lose(CxVhca *t, bool incremental)
+{
+    if (incremental) {
+        cx_devmem_lose(&t->mem);
+    } else {
+        cx_devmem_untrack(&t->mem);
+    }
+}
+
+void cx_save_struck(CxCommand *c)
+{
+    CxVhca *t = cx_by_vhca_id(c->vhca->pf, ifc_get(c->in, F_VHCA_ID));
+
+    if (c->opcode == OP_SAVE_VHCA_STATE && t && !t->mig.busy &&
+        ifc_get(c->in, F_SAVE_SET_TRACK)) {
+        cx_save_lose(t, ifc_get(c->in, F_SAVE_INCREMENTAL));
+    }
+}
+
 static void cx_save_end(CxJob *job, int status)
 {
     CxSave *s = container_of(job, CxSave, job);
@@ -35,10 +57,11 @@ static void cx_save_end(CxJob *job, int status)
         CxDevmem *m = &job->target->mem;
 
         job->target->mig.reinit |= s->reinit;
-        if (!s->incremental) {
-            cx_devmem_untrack(m);
+        if (s->track || !s->incremental) {
+            cx_save_lose(job->target, s->incremental);
+            s->taken->len = 0;
         }
-        for (unsigned i = 0; s->incremental && i < s->taken->len; i++) {
+        for (unsigned i = 0; i < s->taken->len; i++) {
             CxRange *r = &g_array_index(s->taken, CxRange, i);
 
             for (uint64_t page = r->start; page < r->start + r->len; page++) {
@@ -142,6 +165,9 @@ static int cx_save_close(CxCommand *c)
     if (s->track && !cx_changes(t)) {
         return cx_refuse(c, ST_BAD_RES_STATE, SYND_TRACK_STOPPED);
     }
+    if (!t->mem.tracked) {
+        return cx_refuse(c, ST_BAD_RES_STATE, SYND_NOT_TRACKED);
+    }
     if (!cx_save_put_extent(c, 0, 0, EXTENT_END)) {
         return cx_refuse(c, ST_BAD_PARAM, SYND_DMA);
     }
@@ -240,6 +266,9 @@ static int cx_save_check(CxCommand *c, CxVhca *t, bool incremental, bool track)
         return cx_refuse(c, ST_BAD_PARAM, syndrome);
     }
     if (cx_save_too_short(t, incremental, track, size)) {
+        if (track) {
+            cx_save_lose(t, incremental);
+        }
         return cx_refuse(c, track ? ST_BAD_RES_STATE : ST_NO_RESOURCES,
                          SYND_BUFFER_SHORT);
     }

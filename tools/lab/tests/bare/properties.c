@@ -221,7 +221,10 @@ void test_large(struct bench *b)
     ctl_vhca_action(b->control, v->id, VHCA_SET_REINIT);
     ok(!vhca_query(b, v->id, true, false, &need) && need.state == 0,
        "without migration_state QUERY does not tell of REINIT");
-    vhca_cancel(b, v->id, &buf);
+    ok(ctl_tracked(b->control, v->id) && fw_start(&v->fw) && !ctl_tracked(b->control, v->id),
+       "nor of a driver that sets the function up anew: the track is lost");
+    c = vhca_query_cmd(v->id, true, false);
+    refused(b, &b->pf, &c, ST_BAD_RES_STATE, SYND_NOT_TRACKED, "and with it incremental QUERYs");
 
     ok(wl_fill(v->wl, 0, size, 72), "it is filled with noise");
     c = vhca_query_cmd(v->id, false, false);
