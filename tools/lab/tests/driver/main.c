@@ -27,7 +27,9 @@ static const struct group groups[] = {
     { "closing", test_closing },
     { "turns", test_turns },
     { "undone", test_undone },
+    { "lost", test_lost },
     { "scenario", test_scenario },
+    { "busy", test_busy },
     { "teardown", test_teardown },      /* loads the modules again: comes last */
     { }
 };
