@@ -230,6 +230,9 @@ struct CxPf {
     uint32_t cmd_latency_us, save_mbps, load_mbps;
     uint32_t grow;                              /* percent, from QUERY to SAVE */
     bool short_saves;
+    char *estimate;                             /* full, exact or N% too much */
+    bool estimate_full;
+    uint32_t estimate_excess;                   /* percent */
     bool end_key, end_size, end_query;          /* what ends tracking has them */
     uint8_t key_max_log_page;                   /* of SAVE's and LOAD's mkeys */
     bool key_align, key_octwords, key_access;

@@ -121,6 +121,19 @@ uint64_t cx_migration_clamp(CxVhca *t, uint64_t bytes)
     return MIN(bytes, MAX(t->pf->chunk_size, cx_migration_least(t)));
 }
 
+/* What the driver is told of these bytes, which is only exact if it is all. */
+static uint64_t cx_migration_estimate(CxVhca *t, bool incremental,
+                                      uint64_t bytes)
+{
+    if (!incremental) {
+        return bytes;
+    }
+    if (t->pf->estimate_full) {
+        return MAX(bytes, cx_migration_required(t, false));
+    }
+    return bytes + bytes * t->pf->estimate_excess / 100;
+}
+
 int cx_query_vhca_migration_state(CxCommand *c)
 {
     bool incremental = ifc_get(c->in, F_QUERY_INCREMENTAL);
@@ -151,7 +164,8 @@ int cx_query_vhca_migration_state(CxCommand *c)
     t->mig.queried_valid = true;
     ifc_set(c->out, F_QUERY_REQUIRED, t->mig.queried);
     if (chunk) {
-        ifc_set(c->out, F_QUERY_REMAINING, bytes);
+        ifc_set(c->out, F_QUERY_REMAINING,
+                cx_migration_estimate(t, incremental, bytes));
     }
     if (incremental && t->mig.reinit && t->pf->migration_state) {
         ifc_set(c->out, F_QUERY_MIGRATION_STATE, MIGRATION_STATE_INIT);

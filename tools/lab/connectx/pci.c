@@ -9,6 +9,7 @@
 #include "qemu/osdep.h"
 #include "qemu/main-loop.h"
 #include "qemu/module.h"
+#include "qemu/cutils.h"
 #include "qapi/error.h"
 #include "hw/pci/msix.h"
 #include "hw/pci/pcie.h"
@@ -162,6 +163,20 @@ static void cx_vhca_unrealize(CxVhca *v)
     v->pf->vhca[v->function] = NULL;
 }
 
+static bool cx_estimate_parse(CxPf *pf, Error **errp)
+{
+    const char *text = pf->estimate ? pf->estimate : "25%", *end;
+
+    pf->estimate_full = !strcmp(text, "full");
+    if (pf->estimate_full || !strcmp(text, "exact") ||
+        (!qemu_strtoui(text, &end, 10, &pf->estimate_excess) &&
+         !strcmp(end, "%"))) {
+        return true;
+    }
+    error_setg(errp, "estimate must be exact, full or N%%");
+    return false;
+}
+
 static bool cx_pf_check(CxPf *pf, Error **errp)
 {
     if (pf->total_vfs < 1 || pf->total_vfs > CX_MAX_VFS) {
@@ -192,7 +207,8 @@ static void cx_pf_realize(PCIDevice *d, Error **errp)
 {
     CxPf *pf = CX_PF(d);
 
-    if (!cx_pf_check(pf, errp) || !cx_trace_init(pf, errp) ||
+    if (!cx_pf_check(pf, errp) || !cx_estimate_parse(pf, errp) ||
+        !cx_trace_init(pf, errp) ||
         !cx_control_init(pf, errp)) {
         return;
     }
@@ -241,6 +257,7 @@ static const Property cx_pf_properties[] = {
                             ON_OFF_AUTO_AUTO),
     DEFINE_PROP_UINT32("grow", CxPf, grow, 5),
     DEFINE_PROP_BOOL("short-saves", CxPf, short_saves, false),
+    DEFINE_PROP_STRING("estimate", CxPf, estimate),
     DEFINE_PROP_BOOL("end-key", CxPf, end_key, true),
     DEFINE_PROP_BOOL("end-size", CxPf, end_size, true),
     DEFINE_PROP_BOOL("end-query", CxPf, end_query, true),

@@ -129,6 +129,8 @@ SCENARIOS = [
     Scenario("path", migrate("path", "direct", "cancel", "reinit"), driver=MIGRATION, smp=2,
              options=["--trace", f"{LOGS}/{{name}}.jsonl"], after=[f"{HERE}/trace.py", f"{LOGS}/{{name}}.jsonl"]),
     Scenario("path-whole", migrate("path", "direct", "cancel"), driver=MIGRATION, nic={"in-chunks": "off"}),
+    # nobody may believe the rest of an incremental QUERY
+    Scenario("path-estimate", migrate("path", "cancel"), driver=MIGRATION, nic={"estimate": "full"}),
     Scenario("size-1m", migrate("size"), driver=MIGRATION, nic={"state-size": "1M"}),
     Scenario("size-1m-whole", migrate("size"), driver=MIGRATION, nic={"state-size": "1M", "in-chunks": "off"}),
     Scenario("size-100m", migrate("size"), driver=MIGRATION, nic={"state-size": "100M"}),
