@@ -203,6 +203,34 @@ static unsigned cx_command_read(CxCommand *c, const uint8_t *entry)
     return DELIVERY_OK;
 }
 
+CxVhca *cx_command_about(const CxCommand *c)
+{
+    return c->opcode >= OP_SUSPEND_VHCA && c->opcode <= OP_LOAD_VHCA_STATE ?
+           cx_by_vhca_id(c->vhca->pf, ifc_get(c->in, F_VHCA_ID)) : NULL;
+}
+
+/* When it executes: after its latency, and not on a function in reset. */
+static int64_t cx_command_due(const CxCommand *c)
+{
+    const CxPf *pf = c->vhca->pf;
+    const CxVhca *about = cx_command_about(c);
+    int64_t us = pf->cmd_latency_us, due;
+
+    switch (c->opcode) {
+    case OP_QUERY_VHCA_MIGRATION_STATE:
+        us += pf->query_us;
+        break;
+    case OP_SUSPEND_VHCA:
+        us += pf->suspend_us;
+        break;
+    case OP_RESUME_VHCA:
+        us += pf->resume_us;
+        break;
+    }
+    due = MAX(c->start_ns + us * SCALE_US, c->vhca->ready_ns);
+    return about ? MAX(due, about->ready_ns) : due;
+}
+
 static void cx_command_fetch(CxVhca *v, unsigned slot)
 {
     int64_t now = qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
@@ -236,7 +264,7 @@ static void cx_command_fetch(CxVhca *v, unsigned slot)
         cx_trace_command(c, DELIVERY_OK);
         return;
     }
-    cx_command_again(c, now + v->pf->cmd_latency_us * (int64_t)SCALE_US);
+    cx_command_again(c, cx_command_due(c));
 }
 
 static CxCommand *cx_command_in_slot(CxVhca *v, unsigned slot)

@@ -202,6 +202,7 @@ struct CxVhca {
     uint32_t nic_interface;                     /* NIC_IFC_* or what a driver wrote */
     uint8_t health_synd;
     uint32_t health_counter;                    /* at which a fatal error stopped it */
+    int64_t ready_ns;                           /* a reset takes until then */
     CxTracker *tracker;                         /* of this function's DMA writes */
     QTAILQ_HEAD(, CxCommand) commands;          /* in flight */
 };
@@ -229,6 +230,7 @@ struct CxPf {
     uint32_t chunk_size;
     uint32_t cmd_latency_us, save_mbps, load_mbps;
     uint32_t grow;                              /* percent, from QUERY to SAVE */
+    uint32_t query_us, suspend_us, resume_us, flr_ms, load_setup_ms;
     bool short_saves;
     char *estimate;                             /* full, exact or N% too much */
     bool estimate_full;
@@ -354,6 +356,9 @@ static inline int cx_refuse(CxCommand *c, uint8_t status, uint32_t syndrome)
     c->syndrome = syndrome;
     return status;
 }
+
+/* The VHCA that a command is about, if it is about another; NULL: none. */
+CxVhca *cx_command_about(const CxCommand *c);
 
 /* pci.c */
 CxVhca *cx_by_function(CxPf *pf, unsigned function);

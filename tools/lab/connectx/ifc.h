@@ -149,6 +149,7 @@ enum {
     NIC_IFC_SW_RESET = 7,
     NIC_IFC_SHIFT    = 8,
     FW_RESET_SUPPORTED = 1 << 30,       /* in ISEG_INITIALIZING */
+#define FW_INITIALIZING     (1u << 31)
     HEALTH_RFR_BIT   = 0x80,
     HEALTH_SYND_FW_INTERNAL = 0x01,
 };

@@ -94,6 +94,8 @@ static bool cx_load_header(CxCommand *c, int *status)
     if (l->h.flags & IMAGE_FIRST) {
         cx_vhca_clear(t);
         cx_workload_reset(t);
+        /* makes room for what a function is */
+        l->job.began_ns += t->pf->load_setup_ms * (int64_t)SCALE_MS;
     }
     t->mig.state = VHCA_STATE_LOADING;
     t->mig.load_seq = l->h.seq;

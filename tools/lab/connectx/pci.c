@@ -78,6 +78,8 @@ static void cx_vhca_reset(Object *obj, ResetType type)
     v->nic_interface = v->cmdq ? NIC_IFC_DISABLED : NIC_IFC_FULL;
     v->health_synd = 0;
     cx_vhca_stop(v);
+    v->ready_ns = qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) +
+                  v->pf->flr_ms * (int64_t)SCALE_MS;
 }
 
 static void cx_config_write(PCIDevice *d, uint32_t addr, uint32_t value,
@@ -258,6 +260,11 @@ static const Property cx_pf_properties[] = {
     DEFINE_PROP_UINT32("grow", CxPf, grow, 5),
     DEFINE_PROP_BOOL("short-saves", CxPf, short_saves, false),
     DEFINE_PROP_STRING("estimate", CxPf, estimate),
+    DEFINE_PROP_UINT32("query-us", CxPf, query_us, 100),
+    DEFINE_PROP_UINT32("suspend-us", CxPf, suspend_us, 500),
+    DEFINE_PROP_UINT32("resume-us", CxPf, resume_us, 500),
+    DEFINE_PROP_UINT32("flr-ms", CxPf, flr_ms, 10),
+    DEFINE_PROP_UINT32("load-setup-ms", CxPf, load_setup_ms, 2),
     DEFINE_PROP_BOOL("end-key", CxPf, end_key, true),
     DEFINE_PROP_BOOL("end-size", CxPf, end_size, true),
     DEFINE_PROP_BOOL("end-query", CxPf, end_query, true),

@@ -48,7 +48,9 @@ static uint32_t cx_reg_read(CxVhca *v, hwaddr addr)
         return (v->cmdq & 0xfffff000) | v->nic_interface << NIC_IFC_SHIFT |
                CMDQ_LOG_SIZE << 4 | CMDQ_LOG_STRIDE;
     case ISEG_INITIALIZING:
-        return FW_RESET_SUPPORTED;
+        return FW_RESET_SUPPORTED |
+               (qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) < v->ready_ns ?
+                FW_INITIALIZING : 0);
     case ISEG_HEALTH_FW_VER:
         return FW_MAJOR << 16 | FW_MINOR;
     case ISEG_HEALTH_RFR:

@@ -41,7 +41,7 @@ static void cx_save_lose(CxVhca *t, bool incremental)
 
 void cx_save_struck(CxCommand *c)
 {
-    CxVhca *t = cx_by_vhca_id(c->vhca->pf, ifc_get(c->in, F_VHCA_ID));
+    CxVhca *t = cx_command_about(c);
 
     if (c->opcode == OP_SAVE_VHCA_STATE && t && !t->mig.busy &&
         ifc_get(c->in, F_SAVE_SET_TRACK)) {

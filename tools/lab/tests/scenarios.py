@@ -115,6 +115,7 @@ SCENARIOS = [
     Scenario("bare-limited", ["env", f"BARE_IMAGES={IMAGES}", *bare("limited")], driver="vfio-pci", vfs=0, needs="bare",
              nic={"multi-load": "off", "tracking-state": "off", "in-chunks": "off", "full-messages": "off",
                   "pg-track-log-max-num": 0, "pg-track-max-num-range": 1, "cmd-latency-us": 20000,
+                  "query-us": 30000, "suspend-us": 40000, "resume-us": 35000, "load-setup-ms": 300, "flr-ms": 1000,
                   "save-mbps": 2, "load-mbps": 2,
                   # the first one is mlx5_core's
                   "faults": "QUERY_ADAPTER:nth=3:action=fail:status=8:syndrome=0x321"}),

@@ -15,6 +15,10 @@ enum {
     IMAGES = 2,
     ROOM = 2 << 20,
     LATENCY_MS = 20,            /* cmd-latency-us of "limited" */
+    QUERY_MS = 30,
+    SUSPEND_MS = 40,
+    RESUME_MS = 35,
+    SETUP_MS = 300,
 };
 
 /* ---- images in files ---- */
@@ -167,8 +171,38 @@ static void reset_during_job(struct bench *b, bool load)
     bench_free_buffer(b, &buf);
 }
 
+/* With a long query-us, suspend-us, load-setup-ms and flr-ms. */
+static void take_time(struct bench *b)
+{
+    struct vf *v = bench_running_vf(b, 0), *w = bench_running_vf(b, 1);
+    struct buffer buf = bench_buffer(b, ROOM);
+    struct required need;
+    double began = now_ms();
+    uint32_t len;
+
+    vhca_query(b, v->id, false, false, &need);
+    ok(now_ms() - began >= LATENCY_MS + QUERY_MS, "QUERY takes its time");
+    began = now_ms();
+    vhca_stop(b, v->id);
+    ok(now_ms() - began >= 2 * (LATENCY_MS + SUSPEND_MS), "and so does each SUSPEND");
+    vhca_save(b, v->id, false, false, &buf, &len, NULL);
+    vhca_stop(b, w->id);
+    began = now_ms();
+    ok(!vhca_load(b, w->id, &buf, len) && now_ms() - began >= SETUP_MS, "and the first LOAD of a function");
+    began = now_ms();
+    vhca_start(b, w->id);
+    ok(now_ms() - began >= 2 * (LATENCY_MS + RESUME_MS), "and each RESUME");
+    vfio_reset(&w->fn);
+    ok(fw_read32(&w->fw, ISEG_INITIALIZING) & FW_INITIALIZING, "a function in reset says so");
+    began = now_ms();
+    ok(!vhca_query(b, w->id, false, false, &need) && now_ms() - began >= LATENCY_MS + QUERY_MS &&
+       !(fw_read32(&w->fw, ISEG_INITIALIZING) & FW_INITIALIZING), "who asks about it waits until it is over");
+    bench_free_buffer(b, &buf);
+}
+
 void test_limited(struct bench *b)
 {
+    take_time(b);
     fault_property(b);
     suspend_overtakes(b);
     reset_during_job(b, false);
