@@ -328,6 +328,24 @@ void cx_command_quiesce(CxVhca *v)
     }
 }
 
+/* Those in flight stay where they are; only a reset ends them. */
+void cx_command_lose_all(CxVhca *v)
+{
+    CxCommand *c;
+
+    QTAILQ_FOREACH(c, &v->commands, next) {
+        if (c->job_free) {
+            c->job_free(c);
+            c->job_free = NULL;
+        }
+        timer_del(c->timer);
+        if (c->state != CX_CMD_LOST) {
+            c->state = CX_CMD_LOST;
+            cx_trace_command(c, DELIVERY_OK);
+        }
+    }
+}
+
 void cx_command_cancel_all(CxVhca *v)
 {
     CxCommand *c, *next;

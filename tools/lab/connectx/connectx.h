@@ -234,8 +234,15 @@ struct CxPf {
     bool short_saves;
     char *estimate;                             /* full, exact or N% too much */
     bool estimate_full;
+    char *psid, *fw_version;
+    uint16_t fw[3];                             /* major, minor, subminor */
+    uint8_t cmdq_log_size;
+    uint32_t vhca_id_step;                      /* of VFs, at each reload of the PF */
+    OnOffAuto chunks_after_reload;
+    bool reloaded;
     uint32_t estimate_excess;                   /* percent */
-    bool end_key, end_size, end_query;          /* what ends tracking has them */
+    OnOffAuto end_key, end_size;                /* what ends tracking has them */
+    bool end_query;
     uint8_t key_max_log_page;                   /* of SAVE's and LOAD's mkeys */
     bool key_align, key_octwords, key_access;
     bool migration, multi_load, tracking_state, in_chunks, migration_state;
@@ -364,6 +371,7 @@ CxVhca *cx_command_about(const CxCommand *c);
 CxVhca *cx_by_function(CxPf *pf, unsigned function);
 CxVhca *cx_by_vhca_id(CxPf *pf, unsigned vhca_id);
 void cx_vhca_clear(CxVhca *v);                  /* all that its driver made */
+void cx_pf_started(CxPf *pf);                   /* its driver, perhaps not for the first time */
 void cx_vhca_stop(CxVhca *v);                   /* and all that is under way */
 
 /* regs.c */
@@ -378,6 +386,7 @@ void cx_command_again(CxCommand *c, int64_t when_ns);
 void cx_command_finish(CxCommand *c, uint8_t status);
 void cx_command_quiesce(CxVhca *v);             /* before the initiator is suspended */
 void cx_command_cancel_all(CxVhca *v);          /* reset */
+void cx_command_lose_all(CxVhca *v);            /* its firmware died */
 
 /* ops.c */
 const CxOp *cx_op_find(unsigned opcode);
@@ -502,7 +511,7 @@ GByteArray *cx_image_objects(CxVhca *v);
 bool cx_image_load_objects(CxVhca *v, const uint8_t *buf, size_t len);
 
 #define IMAGE_MAGIC     0x31474d49u             /* "IMG1" */
-#define IMAGE_VERSION   1
+#define IMAGE_VERSION   2
 enum { IMAGE_FIRST = 1, IMAGE_FINAL = 2 };
 /* Start of an image; host form of what image.c reads and writes. */
 typedef struct CxImageHeader {
@@ -510,6 +519,8 @@ typedef struct CxImageHeader {
     uint64_t state_size;
     uint64_t length;                            /* of the whole image */
     uint32_t objects;                           /* bytes, at the end */
+    uint32_t psid;                              /* CRC-32 of the source's */
+    uint16_t fw[3];                             /* the source's firmware */
     uint32_t checksum;                          /* CRC-32 of all behind the header */
 } CxImageHeader;
 enum {
@@ -518,6 +529,8 @@ enum {
     EXTENT_HEADER_SIZE = 16,
     EXTENT_END = 0, EXTENT_DATA = 1, EXTENT_ZERO = 2,
 };
+/* What of the header is the NIC's that saved it. */
+void cx_image_origin(const CxPf *pf, CxImageHeader *h);
 void cx_image_put_header(uint8_t buf[IMAGE_HEADER_SIZE],
                          const CxImageHeader *h);
 uint32_t cx_image_get_header(const uint8_t buf[IMAGE_HEADER_SIZE],

@@ -38,6 +38,9 @@ int cx_init_hca(CxCommand *c)
         return cx_refuse(c, ST_BAD_SYS_STATE, SYND_NOT_ENABLED);
     }
     c->vhca->inited = true;
+    if (!c->vhca->function) {
+        cx_pf_started(c->vhca->pf);
+    }
     cx_migration_reload(c->vhca);
     return ST_OK;
 }
@@ -90,9 +93,7 @@ int cx_query_pages(CxCommand *c)
 
 int cx_query_adapter(CxCommand *c)
 {
-    static const char psid[] = "FERRY_MODEL_0001";
-
-    memcpy(c->out + 272 - 16, psid, 16);
+    strncpy((char *)c->out + 272 - 16, c->vhca->pf->psid, 16);
     return ST_OK;
 }
 

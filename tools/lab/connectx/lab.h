@@ -23,7 +23,7 @@
 #define UAR_FIRST           4
 #define UAR_LAST            (BAR0_REGS_SIZE / 4096 - 1)
 #define MSIX_VECTORS        32
-#define VHCA_ID_PF          0x20        /* VF n has VHCA_ID_PF + 1 + n */
+#define VHCA_ID_PF          0x20        /* VF n has VHCA_ID_PF + 1 + n; see vhca-id-step */
 
 /* BAR 2 */
 #define BAR2_SIZE           0x100000
@@ -227,6 +227,8 @@ enum {
     SYND_IMAGE_EXTENT   = 0x7f0065,
     SYND_IMAGE_CHECKSUM = 0x7f0066,
     SYND_IMAGE_OBJECTS  = 0x7f0067,
+    SYND_IMAGE_PSID     = 0x7f0068, /* of a NIC with another PSID */
+    SYND_IMAGE_NEWER    = 0x7f0069, /* of a newer firmware than this one */
 
     SYND_OBJ_TYPE       = 0x7f0080,
     SYND_TRACK_RANGES   = 0x7f0081,

@@ -59,6 +59,23 @@ static bool cx_load_get(CxCommand *c, void *buf, uint32_t len, int *status)
     return true;
 }
 
+/* Was it saved by a NIC of the same kind, by no newer firmware? */
+static uint32_t cx_load_origin(CxVhca *t, const CxImageHeader *h)
+{
+    CxImageHeader own;
+
+    cx_image_origin(t->pf, &own);
+    if (h->psid != own.psid) {
+        return SYND_IMAGE_PSID;
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(h->fw); i++) {
+        if (h->fw[i] != own.fw[i]) {
+            return h->fw[i] > own.fw[i] ? SYND_IMAGE_NEWER : SYND_NONE;
+        }
+    }
+    return SYND_NONE;
+}
+
 /* Everything that can be refused while the function is still as it was. */
 static bool cx_load_header(CxCommand *c, int *status)
 {
@@ -78,6 +95,9 @@ static bool cx_load_header(CxCommand *c, int *status)
     syndrome = cx_image_get_header(header, &l->h);
     if (!syndrome && l->h.state_size != t->mem.size) {
         syndrome = SYND_IMAGE_FOREIGN;
+    }
+    if (!syndrome) {
+        syndrome = cx_load_origin(t, &l->h);
     }
     if (!syndrome && l->h.length != l->job.size) {
         syndrome = SYND_IMAGE_LENGTH;

@@ -181,6 +181,7 @@ static int cx_save_close(CxCommand *c)
     } else if (!s->track) {
         next = cx_migration_clamp(t, cx_migration_required(t, true));
     }
+    cx_image_origin(t->pf, &h);
     h.length = s->job.pos;
     h.checksum = s->checksum;
     cx_image_put_header(header, &h);
@@ -275,6 +276,13 @@ static int cx_save_check(CxCommand *c, CxVhca *t, bool incremental, bool track)
     return ST_OK;
 }
 
+/* The kernel's own driver may come with nothing for what QUERY said is nothing. */
+static bool cx_save_needs(OnOffAuto property, const CxVhca *t)
+{
+    return property == ON_OFF_AUTO_AUTO ? t->mig.queried_valid && t->mig.queried :
+           property == ON_OFF_AUTO_ON;
+}
+
 /*
  * Not of a stopped function: pre-copy is cancelled.  No image is wanted, yet
  * it comes with a QUERY before it and with memory, as any other SAVE.
@@ -286,12 +294,13 @@ static int cx_save_cancel(CxCommand *c, CxVhca *t)
     if (t->pf->end_query && !t->mig.queried_valid) {
         return cx_refuse(c, ST_BAD_RES_STATE, SYND_NOT_QUERIED);
     }
-    syndrome = t->pf->end_key ? cx_mkey_check_image(c) : SYND_NONE;
+    syndrome = cx_save_needs(t->pf->end_key, t) ? cx_mkey_check_image(c) :
+               SYND_NONE;
     if (syndrome) {
         return cx_refuse(c, ST_BAD_PARAM, syndrome);
     }
-    if (t->pf->end_size && (!size || (t->mig.queried_valid &&
-                                      size < t->mig.queried))) {
+    if (cx_save_needs(t->pf->end_size, t) &&
+        (!size || (t->mig.queried_valid && size < t->mig.queried))) {
         return cx_refuse(c, ST_NO_RESOURCES, SYND_BUFFER_SHORT);
     }
     cx_devmem_untrack(&t->mem);

@@ -19,6 +19,8 @@ enum {
     SUSPEND_MS = 40,
     RESUME_MS = 35,
     SETUP_MS = 300,
+    SAVE_MS = 500,              /* of a MiB, with its save-mbps */
+    ID_STEP = 16,
 };
 
 /* ---- images in files ---- */
@@ -200,6 +202,64 @@ static void take_time(struct bench *b)
     bench_free_buffer(b, &buf);
 }
 
+/*
+ * The PF's firmware dies while it saves: nobody hears of that command again.
+ * After a reset the VFs are as they were, under the numbers and with the
+ * capability that vhca-id-step and chunks-after-reload say. Comes last: what
+ * the bench had on the PF is gone.
+ */
+static void fatal_during_save(struct bench *b)
+{
+    struct vf *v = bench_running_vf(b, 0);
+    struct buffer buf = bench_buffer(b, 2 * ROOM);
+    struct fw_cmd save, c;
+    struct required need;
+    uint64_t executed;
+
+    wl_fill(v->wl, 0, ROOM / 2, 74);
+    vhca_stop(b, v->id);
+    save = vhca_save_cmd(v->id, false, false, &buf, buf.size);
+    executed = ctl_counter(b->control, COUNTER_COMMANDS);
+    fw_post(&b->pf, &save);
+    wait_until(ctl_counter(b->control, COUNTER_COMMANDS) > executed, FW_TIMEOUT);
+    ctl_vhca_action(b->control, VHCA_ID_PF, VHCA_SET_ERROR);
+    fw_collect(&b->pf, &save, 2 * SAVE_MS);
+    ok(save.r.delivery == -1, "a SAVE in flight when the PF's firmware dies never completes");
+    fw_write32(&b->pf, ISEG_CMDQ_ADDR_L, NIC_IFC_SW_RESET << NIC_IFC_SHIFT);
+    ok(fw_start(&b->pf), "the PF starts after a reset");
+    ok_eq(wl_read(v->wl, WL_VHCA_ID), v->id + ID_STEP, "a VF has another vhca_id");
+    c = vhca_resume_cmd(v->id, RESUME_RESPONDER);
+    fw_exec(&b->pf, &c);
+    ok(c.r.syndrome == SYND_VHCA_ID, "its old one is nobody's");
+    v->id += ID_STEP;
+    ok(!vhca_query(b, v->id, false, true, &need) && need.remaining > ROOM / 2, "chunks are known now");
+    ok(!vhca_start(b, v->id), "and the VF goes on");
+}
+
+/* ---- images of another NIC, in boots of their own ---- */
+
+static void refuse_origin(struct bench *b, uint32_t syndrome, const char *name)
+{
+    struct vf *v = bench_running_vf(b, 0);
+    struct buffer buf = bench_buffer(b, ROOM);
+    uint32_t len = import(b, &buf, 0);
+    struct fw_cmd c = vhca_load_cmd(v->id, &buf, len);
+
+    vhca_stop(b, v->id);
+    refused(b, &b->pf, &c, ST_BAD_PARAM, syndrome, name);
+    bench_free_buffer(b, &buf);
+}
+
+void test_older(struct bench *b)
+{
+    refuse_origin(b, SYND_IMAGE_NEWER, "LOAD of an image of newer firmware");
+}
+
+void test_foreign(struct bench *b)
+{
+    refuse_origin(b, SYND_IMAGE_PSID, "LOAD of an image of a NIC with another PSID");
+}
+
 void test_limited(struct bench *b)
 {
     take_time(b);
@@ -209,6 +269,7 @@ void test_limited(struct bench *b)
     reset_during_job(b, true);
     refuse_capabilities(b);
     test_tracker_limits(b);
+    fatal_during_save(b);
 }
 
 /* ---- migration and adv-virtualization off ---- */
