@@ -111,7 +111,7 @@ SCENARIOS = [
     Scenario("bare", bare("commands", "objects", "caps", "states", "images", "chunks", "tracker", "faults", "workload",
                           "export"), driver="vfio-pci", vfs=0, nic=SLOW_IMAGES),
     Scenario("bare-large", ["env", f"BARE_IMAGES={IMAGES}", *bare("large")], driver="vfio-pci", vfs=0, needs="bare",
-             nic={"state-size": "5G", "migration-state": "off"}),
+             nic={"state-size": "5G", "migration-state": "off", "end-key": "on", "end-size": "on"}),
     Scenario("bare-limited", ["env", f"BARE_IMAGES={IMAGES}", *bare("limited")], driver="vfio-pci", vfs=0, needs="bare",
              nic={"multi-load": "off", "tracking-state": "off", "in-chunks": "off", "full-messages": "off",
                   "pg-track-log-max-num": 0, "pg-track-max-num-range": 1, "cmd-latency-us": 20000,

@@ -320,6 +320,10 @@ static void test_cancel(struct bench *b)
     c = vhca_cancel_cmd(v->id, &buf);
     refused(b, &b->pf, &c, ST_BAD_RES_STATE, SYND_VHCA_STATE, "there is nothing to cancel twice: another one");
     ok_eq(vhca_save(b, v->id, false, true, &buf, &len, NULL), ST_OK, "tracking starts again");
+    vhca_query(b, v->id, true, false, &need);
+    c = vhca_cancel_cmd(v->id, NULL);
+    accepted(&b->pf, &c, "a SAVE to end tracking with nothing, when nothing has changed");
+    ok_eq(vhca_save(b, v->id, false, true, &buf, &len, NULL), ST_OK, "and again");
     ok(len >= 16 * PAGE, "with everything");
     vhca_stop(b, v->id);
     ok_eq(vhca_save(b, v->id, false, false, &buf, &len, NULL), ST_OK,

@@ -313,6 +313,11 @@ void test_large(struct bench *b)
     ok(vhca_query(b, v->id, false, false, &need) == ST_OK && need.size < PAGE,
        "an empty state of %llu MiB takes %u bytes", (unsigned long long)size >> 20, need.size);
     vhca_save(b, v->id, false, true, &buf, &len, NULL);
+    vhca_query(b, v->id, true, false, &need);
+    c = vhca_cancel_cmd(v->id, NULL);
+    refused(b, &b->pf, &c, ST_BAD_PARAM, SYND_MKEY, "a SAVE to end tracking with nothing, when nothing has changed");
+    cmd_set(&c, F_SAVE_MKEY, buf.mkey.key);
+    refused(b, &b->pf, &c, ST_NO_RESOURCES, SYND_BUFFER_SHORT, "one without a size");
     ctl_vhca_action(b->control, v->id, VHCA_SET_REINIT);
     ok(!vhca_query(b, v->id, true, false, &need) && need.state == 0,
        "without migration_state QUERY does not tell of REINIT");

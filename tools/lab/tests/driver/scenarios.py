@@ -38,9 +38,6 @@ DRIVER = [
     Scenario("driver-pressure", driver("pressure"), kernels=BOTH, driver="ferry", nic=SMALL, smp=2),
     Scenario("driver-cancel", driver("cancel"), kernels=BOTH, driver="ferry", nic=WHOLE,
              options=["--trace", f"{LOGS}/{{name}}.jsonl"], after=[f"{HERE}/driver/keys.py", f"{LOGS}/{{name}}.jsonl"]),
-    # it always has memory to spare, so it always gives some
-    Scenario("driver-cancel-strict", driver("cancel"), driver="ferry",
-             nic={**WHOLE, "end-key": "on", "end-size": "on"}),
     # here it is for KASAN to see something
     Scenario("driver-closing", driver("closing"), kernels=("debug",), driver="ferry", nic=SMALL, options=NO_SCAN),
     Scenario("driver-turns", driver("turns"), kernels=BOTH, driver="ferry", nic=SMALL),
