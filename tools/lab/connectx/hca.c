@@ -93,7 +93,9 @@ int cx_query_pages(CxCommand *c)
 
 int cx_query_adapter(CxCommand *c)
 {
-    strncpy((char *)c->out + 272 - 16, c->vhca->pf->psid, 16);
+    const char *psid = c->vhca->pf->psid;
+
+    memcpy(c->out + 272 - 16, psid, strlen(psid));
     return ST_OK;
 }
 

@@ -122,7 +122,7 @@ SCENARIOS = [
                   "faults": "QUERY_ADAPTER:nth=3:action=fail:status=8:syndrome=0x321"}),
     Scenario("bare-older", ["env", f"BARE_IMAGES={IMAGES}", *bare("older")], driver="vfio-pci", vfs=0, needs="bare",
              nic={"fw-version": "28.39.9999"}),
-    Scenario("bare-foreign", ["env", f"BARE_IMAGES={IMAGES}", *bare("foreign")], driver="vfio-pci", vfs=0, needs="bare",
+    Scenario("bare-other-psid", ["env", f"BARE_IMAGES={IMAGES}", *bare("other-psid")], driver="vfio-pci", vfs=0, needs="bare",
              nic={"psid": "FERRY_MODEL_0002"}),
     Scenario("bare-off", bare("off"), driver="vfio-pci", vfs=0, nic={"migration": "off", "adv-virtualization": "off"}),
 

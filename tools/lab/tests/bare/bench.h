@@ -114,6 +114,6 @@ void test_tracker_limits(struct bench *b);
 void test_off(struct bench *b);
 void test_large(struct bench *b);
 void test_older(struct bench *b);
-void test_foreign(struct bench *b);
+void test_other_psid(struct bench *b);
 
 #endif

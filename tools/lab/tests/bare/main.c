@@ -21,7 +21,7 @@ static const struct group groups[] = {
     { "off", test_off },
     { "large", test_large },
     { "older", test_older },
-    { "foreign", test_foreign },
+    { "other-psid", test_other_psid },
     { }
 };
 

@@ -255,7 +255,7 @@ void test_older(struct bench *b)
     refuse_origin(b, SYND_IMAGE_NEWER, "LOAD of an image of newer firmware");
 }
 
-void test_foreign(struct bench *b)
+void test_other_psid(struct bench *b)
 {
     refuse_origin(b, SYND_IMAGE_PSID, "LOAD of an image of a NIC with another PSID");
 }
