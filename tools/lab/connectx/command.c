@@ -145,6 +145,7 @@ static void cx_command_execute(CxCommand *c)
     cx_count(c->vhca, COUNTER_COMMANDS, 1);
     c->state = CX_CMD_RUNNING;
     if (c->fault.action == FAULT_FAIL) {
+        cx_save_struck(c);
         status = cx_refuse(c, c->fault.status, c->fault.syndrome);
     } else {
         status = cx_op_execute(c);
@@ -202,6 +203,34 @@ static unsigned cx_command_read(CxCommand *c, const uint8_t *entry)
     return DELIVERY_OK;
 }
 
+CxVhca *cx_command_about(const CxCommand *c)
+{
+    return c->opcode >= OP_SUSPEND_VHCA && c->opcode <= OP_LOAD_VHCA_STATE ?
+           cx_by_vhca_id(c->vhca->pf, ifc_get(c->in, F_VHCA_ID)) : NULL;
+}
+
+/* When it executes: after its latency, and not on a function in reset. */
+static int64_t cx_command_due(const CxCommand *c)
+{
+    const CxPf *pf = c->vhca->pf;
+    const CxVhca *about = cx_command_about(c);
+    int64_t us = pf->cmd_latency_us, due;
+
+    switch (c->opcode) {
+    case OP_QUERY_VHCA_MIGRATION_STATE:
+        us += pf->query_us;
+        break;
+    case OP_SUSPEND_VHCA:
+        us += pf->suspend_us;
+        break;
+    case OP_RESUME_VHCA:
+        us += pf->resume_us;
+        break;
+    }
+    due = MAX(c->start_ns + us * SCALE_US, c->vhca->ready_ns);
+    return about ? MAX(due, about->ready_ns) : due;
+}
+
 static void cx_command_fetch(CxVhca *v, unsigned slot)
 {
     int64_t now = qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
@@ -235,7 +264,7 @@ static void cx_command_fetch(CxVhca *v, unsigned slot)
         cx_trace_command(c, DELIVERY_OK);
         return;
     }
-    cx_command_again(c, now + v->pf->cmd_latency_us * (int64_t)SCALE_US);
+    cx_command_again(c, cx_command_due(c));
 }
 
 static CxCommand *cx_command_in_slot(CxVhca *v, unsigned slot)
@@ -295,6 +324,24 @@ void cx_command_quiesce(CxVhca *v)
         } else if (c->state == CX_CMD_QUEUED) {
             v->doorbells |= 1u << c->slot;
             cx_command_free(c);
+        }
+    }
+}
+
+/* Those in flight stay where they are; only a reset ends them. */
+void cx_command_lose_all(CxVhca *v)
+{
+    CxCommand *c;
+
+    QTAILQ_FOREACH(c, &v->commands, next) {
+        if (c->job_free) {
+            c->job_free(c);
+            c->job_free = NULL;
+        }
+        timer_del(c->timer);
+        if (c->state != CX_CMD_LOST) {
+            c->state = CX_CMD_LOST;
+            cx_trace_command(c, DELIVERY_OK);
         }
     }
 }

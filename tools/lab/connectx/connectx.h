@@ -42,6 +42,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(CxPf, CX_PF)
 #define CX_PAGE         4096u
 #define CX_SLICE        (256 * KiB)             /* DMA under one hold of the lock */
 #define CX_MAX_MESSAGE  (16 * MiB)              /* of a command */
+#define CX_MAX_IMAGE    (4 * GiB - CX_PAGE)     /* not in chunks */
 
 typedef struct CxCommand CxCommand;
 typedef struct CxOp CxOp;
@@ -72,6 +73,9 @@ typedef struct CxMkey {
     uint32_t pd;
     uint64_t start, len;
     CxPages mtt;
+    /* not in an image: only SAVE and LOAD look at them, with keys of the PF */
+    uint32_t access, octwords, actual_octwords;
+    bool aligned;
 } CxMkey;
 
 typedef struct CxEq {
@@ -141,6 +145,7 @@ typedef struct CxDevmem {
     unsigned long *present;                     /* pages that may be non-zero */
     uint64_t npresent;
     bool tracked;
+    bool lost;                                  /* tracked, and nothing is noted */
     unsigned long *dirty;                       /* pages changed since they were saved */
     uint64_t ndirty;
 } CxDevmem;
@@ -197,6 +202,7 @@ struct CxVhca {
     uint32_t nic_interface;                     /* NIC_IFC_* or what a driver wrote */
     uint8_t health_synd;
     uint32_t health_counter;                    /* at which a fatal error stopped it */
+    int64_t ready_ns;                           /* a reset takes until then */
     CxTracker *tracker;                         /* of this function's DMA writes */
     QTAILQ_HEAD(, CxCommand) commands;          /* in flight */
 };
@@ -223,8 +229,25 @@ struct CxPf {
     uint64_t state_size, state_noise;
     uint32_t chunk_size;
     uint32_t cmd_latency_us, save_mbps, load_mbps;
+    uint32_t grow;                              /* percent, from QUERY to SAVE */
+    uint32_t query_us, suspend_us, resume_us, flr_ms, load_setup_ms;
+    bool short_saves;
+    char *estimate;                             /* full, exact or N% too much */
+    bool estimate_full;
+    char *psid, *fw_version;
+    uint16_t fw[3];                             /* major, minor, subminor */
+    uint8_t cmdq_log_size;
+    uint32_t vhca_id_step;                      /* of VFs, at each reload of the PF */
+    OnOffAuto chunks_after_reload;
+    bool reloaded;
+    uint32_t estimate_excess;                   /* percent */
+    OnOffAuto end_key, end_size;                /* what ends tracking has them */
+    bool end_query;
+    uint8_t key_max_log_page;                   /* of SAVE's and LOAD's mkeys */
+    bool key_align, key_octwords, key_access;
     bool migration, multi_load, tracking_state, in_chunks, migration_state;
     bool adv_virtualization, full_messages;
+    OnOffAuto reload_loses_track;               /* of a function's driver */
     uint64_t migratable;                        /* bit n: VF n */
     uint8_t track_max_ranges, track_log_max_num;
     uint8_t track_log_min_space, track_log_max_space;
@@ -341,10 +364,14 @@ static inline int cx_refuse(CxCommand *c, uint8_t status, uint32_t syndrome)
     return status;
 }
 
+/* The VHCA that a command is about, if it is about another; NULL: none. */
+CxVhca *cx_command_about(const CxCommand *c);
+
 /* pci.c */
 CxVhca *cx_by_function(CxPf *pf, unsigned function);
 CxVhca *cx_by_vhca_id(CxPf *pf, unsigned vhca_id);
 void cx_vhca_clear(CxVhca *v);                  /* all that its driver made */
+void cx_pf_started(CxPf *pf);                   /* its driver, perhaps not for the first time */
 void cx_vhca_stop(CxVhca *v);                   /* and all that is under way */
 
 /* regs.c */
@@ -359,6 +386,7 @@ void cx_command_again(CxCommand *c, int64_t when_ns);
 void cx_command_finish(CxCommand *c, uint8_t status);
 void cx_command_quiesce(CxVhca *v);             /* before the initiator is suspended */
 void cx_command_cancel_all(CxVhca *v);          /* reset */
+void cx_command_lose_all(CxVhca *v);            /* its firmware died */
 
 /* ops.c */
 const CxOp *cx_op_find(unsigned opcode);
@@ -409,6 +437,7 @@ void cx_devmem_zero_page(CxDevmem *m, uint64_t page);
 bool cx_devmem_page_is_zero(const CxDevmem *m, uint64_t page);
 void cx_devmem_track(CxDevmem *m);              /* all present pages become dirty */
 void cx_devmem_untrack(CxDevmem *m);
+void cx_devmem_lose(CxDevmem *m);               /* whoever goes on lacks pages */
 uint64_t cx_devmem_next_dirty(const CxDevmem *m, uint64_t from);
 void cx_devmem_clean(CxDevmem *m, uint64_t page);
 uint64_t cx_devmem_next_present(const CxDevmem *m, uint64_t from);
@@ -427,6 +456,7 @@ extern const CxKind cx_kind_mkey;
 int cx_create_mkey(CxCommand *c);
 int cx_destroy_mkey(CxCommand *c);
 uint32_t cx_mkey_check(CxVhca *v, uint32_t key, uint64_t va, uint64_t len);
+uint32_t cx_mkey_check_image(CxCommand *c);     /* as a SAVE or LOAD names it */
 bool cx_mkey_read(CxVhca *v, uint32_t key, uint64_t va, void *buf,
                   uint64_t len);
 bool cx_mkey_write(CxVhca *v, uint32_t key, uint64_t va, const void *buf,
@@ -481,7 +511,7 @@ GByteArray *cx_image_objects(CxVhca *v);
 bool cx_image_load_objects(CxVhca *v, const uint8_t *buf, size_t len);
 
 #define IMAGE_MAGIC     0x31474d49u             /* "IMG1" */
-#define IMAGE_VERSION   1
+#define IMAGE_VERSION   2
 enum { IMAGE_FIRST = 1, IMAGE_FINAL = 2 };
 /* Start of an image; host form of what image.c reads and writes. */
 typedef struct CxImageHeader {
@@ -489,6 +519,8 @@ typedef struct CxImageHeader {
     uint64_t state_size;
     uint64_t length;                            /* of the whole image */
     uint32_t objects;                           /* bytes, at the end */
+    uint32_t psid;                              /* CRC-32 of the source's */
+    uint16_t fw[3];                             /* the source's firmware */
     uint32_t checksum;                          /* CRC-32 of all behind the header */
 } CxImageHeader;
 enum {
@@ -497,6 +529,8 @@ enum {
     EXTENT_HEADER_SIZE = 16,
     EXTENT_END = 0, EXTENT_DATA = 1, EXTENT_ZERO = 2,
 };
+/* What of the header is the NIC's that saved it. */
+void cx_image_origin(const CxPf *pf, CxImageHeader *h);
 void cx_image_put_header(uint8_t buf[IMAGE_HEADER_SIZE],
                          const CxImageHeader *h);
 uint32_t cx_image_get_header(const uint8_t buf[IMAGE_HEADER_SIZE],
@@ -514,7 +548,7 @@ CxVhca *cx_migration_target(CxCommand *c, int *status);
 uint64_t cx_migration_required(CxVhca *t, bool incremental);
 uint64_t cx_migration_clamp(CxVhca *t, uint64_t bytes);
 void cx_migration_reset(CxVhca *v);
-void cx_migration_reinit(CxVhca *v);
+void cx_migration_reload(CxVhca *v);
 int cx_job_begin(CxCommand *c, CxJob *job, CxVhca *target,
                  bool (*slice)(CxCommand *c, int *status),
                  void (*end)(CxJob *job, int status), uint32_t mbps);
@@ -523,6 +557,7 @@ bool cx_job_read(CxCommand *c, void *buf, uint32_t len);
 
 /* save.c, load.c */
 int cx_save_vhca_state(CxCommand *c);
+void cx_save_struck(CxCommand *c);              /* a fault instead of it */
 int cx_load_vhca_state(CxCommand *c);
 
 /* workload.c */

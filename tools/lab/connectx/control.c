@@ -14,14 +14,13 @@
 
 static bool cx_fault_matches(const CxFault *f, const CxCommand *c)
 {
-    bool about_vhca = c->opcode >= OP_SUSPEND_VHCA &&
-                      c->opcode <= OP_LOAD_VHCA_STATE;
+    const CxVhca *about = cx_command_about(c);
 
     if (f->opcode && f->opcode != c->opcode) {
         return false;
     }
     return f->vhca == CONTROL_ANY || f->vhca == c->vhca->vhca_id ||
-           (about_vhca && f->vhca == ifc_get(c->in, F_VHCA_ID));
+           (about && f->vhca == about->vhca_id);
 }
 
 static void cx_fault_disarm(CxControl *control, unsigned i)

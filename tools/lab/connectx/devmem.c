@@ -54,7 +54,7 @@ bool cx_devmem_page_is_zero(const CxDevmem *m, uint64_t page)
 
 static void cx_devmem_mark(CxDevmem *m, uint64_t page)
 {
-    if (m->tracked && !test_and_set_bit(page, m->dirty)) {
+    if (m->tracked && !m->lost && !test_and_set_bit(page, m->dirty)) {
         m->ndirty++;
     }
 }
@@ -89,17 +89,31 @@ void cx_devmem_zero_page(CxDevmem *m, uint64_t page)
 void cx_devmem_track(CxDevmem *m)
 {
     m->tracked = true;
+    m->lost = false;
     bitmap_copy(m->dirty, m->present, m->npages);
     m->ndirty = m->npresent;
 }
 
-void cx_devmem_untrack(CxDevmem *m)
+static void cx_devmem_forget(CxDevmem *m)
 {
     if (m->ndirty) {
         bitmap_zero(m->dirty, m->npages);
     }
     m->ndirty = 0;
+}
+
+void cx_devmem_untrack(CxDevmem *m)
+{
+    cx_devmem_forget(m);
     m->tracked = false;
+    m->lost = false;
+}
+
+/* It says that it tracks, yet what changed is forgotten, and stays so. */
+void cx_devmem_lose(CxDevmem *m)
+{
+    cx_devmem_forget(m);
+    m->lost = m->tracked;
 }
 
 uint64_t cx_devmem_next_dirty(const CxDevmem *m, uint64_t from)

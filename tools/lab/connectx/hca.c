@@ -38,7 +38,10 @@ int cx_init_hca(CxCommand *c)
         return cx_refuse(c, ST_BAD_SYS_STATE, SYND_NOT_ENABLED);
     }
     c->vhca->inited = true;
-    cx_migration_reinit(c->vhca);
+    if (!c->vhca->function) {
+        cx_pf_started(c->vhca->pf);
+    }
+    cx_migration_reload(c->vhca);
     return ST_OK;
 }
 
@@ -57,6 +60,7 @@ int cx_teardown_hca(CxCommand *c)
     }
     cx_objects_clear(c->vhca);
     c->vhca->inited = false;
+    cx_migration_reload(c->vhca);
     return ST_OK;
 }
 
@@ -89,9 +93,9 @@ int cx_query_pages(CxCommand *c)
 
 int cx_query_adapter(CxCommand *c)
 {
-    static const char psid[] = "FERRY_MODEL_0001";
+    const char *psid = c->vhca->pf->psid;
 
-    memcpy(c->out + 272 - 16, psid, 16);
+    memcpy(c->out + 272 - 16, psid, strlen(psid));
     return ST_OK;
 }
 

@@ -149,6 +149,7 @@ enum {
     NIC_IFC_SW_RESET = 7,
     NIC_IFC_SHIFT    = 8,
     FW_RESET_SUPPORTED = 1 << 30,       /* in ISEG_INITIALIZING */
+#define FW_INITIALIZING     (1u << 31)
     HEALTH_RFR_BIT   = 0x80,
     HEALTH_SYND_FW_INTERNAL = 0x01,
 };
@@ -300,12 +301,15 @@ enum {
 /* mkey: the context starts at byte 0x10 */
 #define F_MKEY_ACCESS_MODE_HI (0x80 + 0x003), 3
 #define F_MKEY_ACCESS_MODE  (0x80 + 0x016), 2
+#define F_MKEY_ACCESS       (0x80 + 0x012), 4   /* rw, rr, lw, lr */
 #define F_MKEY_LENGTH64     (0x80 + 0x060), 1
 #define F_MKEY_PD           (0x80 + 0x068), 24
 #define F_MKEY_START        (0x80 + 0x080), 64
 #define F_MKEY_LEN          (0x80 + 0x0c0), 64
+#define F_MKEY_OCTWORDS     (0x80 + 0x1a0), 32  /* of the list of pages, two in each */
 #define F_MKEY_LOG_PAGE_SIZE (0x80 + 0x1da), 6
-enum { MKEY_MTT = 0x110, MKEY_MODE_MTT = 1 };
+#define F_MKEY_ACTUAL_OCTWORDS 0x300, 32
+enum { MKEY_MTT = 0x110, MKEY_MODE_MTT = 1, MKEY_ACCESS_ALL = 0xf };
 
 /* SUSPEND, RESUME, QUERY, SAVE, LOAD: the VHCA is not the one that asks */
 #define F_VHCA_ID           0x050, 16

@@ -25,9 +25,16 @@
 enum {
     H_MAGIC = 0x00, H_VERSION = 0x04, H_HEADER_SIZE = 0x06, H_FLAGS = 0x08,
     H_SEQ = 0x0c, H_STATE_SIZE = 0x10, H_LENGTH = 0x18, H_OBJECTS = 0x20,
-    H_CHECKSUM = 0x24, H_DEVICE = 0x28, H_ZERO = 0x2c, H_HEADER_CRC = 0x3c,
+    H_CHECKSUM = 0x24, H_DEVICE = 0x28, H_PSID = 0x2c, H_FIRMWARE = 0x30,
+    H_ZERO = 0x36, H_HEADER_CRC = 0x3c,
 };
 #define IMAGE_DEVICE 0x101e15b3u        /* device and vendor of the VF */
+
+void cx_image_origin(const CxPf *pf, CxImageHeader *h)
+{
+    h->psid = crc32(0, (const uint8_t *)pf->psid, strlen(pf->psid));
+    memcpy(h->fw, pf->fw, sizeof(h->fw));
+}
 
 void cx_image_put_header(uint8_t buf[IMAGE_HEADER_SIZE],
                          const CxImageHeader *h)
@@ -43,6 +50,10 @@ void cx_image_put_header(uint8_t buf[IMAGE_HEADER_SIZE],
     stl_le_p(buf + H_OBJECTS, h->objects);
     stl_le_p(buf + H_CHECKSUM, h->checksum);
     stl_le_p(buf + H_DEVICE, IMAGE_DEVICE);
+    stl_le_p(buf + H_PSID, h->psid);
+    for (unsigned i = 0; i < ARRAY_SIZE(h->fw); i++) {
+        stw_le_p(buf + H_FIRMWARE + 2 * i, h->fw[i]);
+    }
     stl_le_p(buf + H_HEADER_CRC, crc32(0, buf, H_HEADER_CRC));
 }
 
@@ -69,7 +80,11 @@ uint32_t cx_image_get_header(const uint8_t buf[IMAGE_HEADER_SIZE],
         .length = ldq_le_p(buf + H_LENGTH),
         .objects = ldl_le_p(buf + H_OBJECTS),
         .checksum = ldl_le_p(buf + H_CHECKSUM),
+        .psid = ldl_le_p(buf + H_PSID),
     };
+    for (unsigned i = 0; i < ARRAY_SIZE(h->fw); i++) {
+        h->fw[i] = lduw_le_p(buf + H_FIRMWARE + 2 * i);
+    }
     return SYND_NONE;
 }
 

@@ -23,7 +23,7 @@
 #define UAR_FIRST           4
 #define UAR_LAST            (BAR0_REGS_SIZE / 4096 - 1)
 #define MSIX_VECTORS        32
-#define VHCA_ID_PF          0x20        /* VF n has VHCA_ID_PF + 1 + n */
+#define VHCA_ID_PF          0x20        /* VF n has VHCA_ID_PF + 1 + n; see vhca-id-step */
 
 /* BAR 2 */
 #define BAR2_SIZE           0x100000
@@ -213,6 +213,11 @@ enum {
     SYND_TOO_LARGE      = 0x7f004a, /* 4 GiB or more without chunks */
     SYND_TRACK_STOPPED  = 0x7f004b, /* stopped before tracking could start */
     SYND_MULTI_LOAD     = 0x7f004c, /* a second image without the capability */
+    SYND_NOT_QUERIED    = 0x7f004d, /* no QUERY since the last SAVE */
+    SYND_KEY_PAGE_SIZE  = 0x7f004e, /* the mkey's: larger than any driver's */
+    SYND_KEY_ALIGN      = 0x7f004f, /* a page of the mkey does not begin at one */
+    SYND_KEY_OCTWORDS   = 0x7f0050, /* not those of its list of pages */
+    SYND_KEY_ACCESS     = 0x7f0051, /* not all rights */
 
     SYND_IMAGE_HEADER   = 0x7f0060, /* not an image, or its header is corrupt */
     SYND_IMAGE_VERSION  = 0x7f0061,
@@ -222,6 +227,8 @@ enum {
     SYND_IMAGE_EXTENT   = 0x7f0065,
     SYND_IMAGE_CHECKSUM = 0x7f0066,
     SYND_IMAGE_OBJECTS  = 0x7f0067,
+    SYND_IMAGE_PSID     = 0x7f0068, /* of a NIC with another PSID */
+    SYND_IMAGE_NEWER    = 0x7f0069, /* of a newer firmware than this one */
 
     SYND_OBJ_TYPE       = 0x7f0080,
     SYND_TRACK_RANGES   = 0x7f0081,

@@ -59,6 +59,23 @@ static bool cx_load_get(CxCommand *c, void *buf, uint32_t len, int *status)
     return true;
 }
 
+/* Was it saved by a NIC of the same kind, by no newer firmware? */
+static uint32_t cx_load_origin(CxVhca *t, const CxImageHeader *h)
+{
+    CxImageHeader own;
+
+    cx_image_origin(t->pf, &own);
+    if (h->psid != own.psid) {
+        return SYND_IMAGE_PSID;
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(h->fw); i++) {
+        if (h->fw[i] != own.fw[i]) {
+            return h->fw[i] > own.fw[i] ? SYND_IMAGE_NEWER : SYND_NONE;
+        }
+    }
+    return SYND_NONE;
+}
+
 /* Everything that can be refused while the function is still as it was. */
 static bool cx_load_header(CxCommand *c, int *status)
 {
@@ -79,6 +96,9 @@ static bool cx_load_header(CxCommand *c, int *status)
     if (!syndrome && l->h.state_size != t->mem.size) {
         syndrome = SYND_IMAGE_FOREIGN;
     }
+    if (!syndrome) {
+        syndrome = cx_load_origin(t, &l->h);
+    }
     if (!syndrome && l->h.length != l->job.size) {
         syndrome = SYND_IMAGE_LENGTH;
     }
@@ -94,6 +114,8 @@ static bool cx_load_header(CxCommand *c, int *status)
     if (l->h.flags & IMAGE_FIRST) {
         cx_vhca_clear(t);
         cx_workload_reset(t);
+        /* makes room for what a function is */
+        l->job.began_ns += t->pf->load_setup_ms * (int64_t)SCALE_MS;
     }
     t->mig.state = VHCA_STATE_LOADING;
     t->mig.load_seq = l->h.seq;
@@ -239,9 +261,7 @@ int cx_load_vhca_state(CxCommand *c)
     if (t->mig.state == VHCA_STATE_LOADING && !t->pf->multi_load) {
         return cx_refuse(c, ST_BAD_RES_STATE, SYND_MULTI_LOAD);
     }
-    syndrome = cx_mkey_check(c->vhca, ifc_get(c->in, F_SAVE_MKEY),
-                             ifc_get(c->in, F_SAVE_VA),
-                             ifc_get(c->in, F_SAVE_SIZE));
+    syndrome = cx_mkey_check_image(c);
     if (syndrome) {
         return cx_refuse(c, ST_BAD_PARAM, syndrome);
     }

@@ -72,7 +72,7 @@ int cx_resume_vhca(CxCommand *c)
     if (c->op_mod == RESUME_RESPONDER && t->mig.state == VHCA_STATE_STOPPED) {
         t->mig.state = VHCA_STATE_P2P;
         t->mig.queried_valid = false;
-        cx_devmem_untrack(&t->mem);
+        cx_devmem_lose(&t->mem);
     } else if (c->op_mod == RESUME_INITIATOR &&
                t->mig.state == VHCA_STATE_P2P) {
         t->mig.state = VHCA_STATE_RUNNING;
@@ -121,6 +121,19 @@ uint64_t cx_migration_clamp(CxVhca *t, uint64_t bytes)
     return MIN(bytes, MAX(t->pf->chunk_size, cx_migration_least(t)));
 }
 
+/* What the driver is told of these bytes, which is only exact if it is all. */
+static uint64_t cx_migration_estimate(CxVhca *t, bool incremental,
+                                      uint64_t bytes)
+{
+    if (!incremental) {
+        return bytes;
+    }
+    if (t->pf->estimate_full) {
+        return MAX(bytes, cx_migration_required(t, false));
+    }
+    return bytes + bytes * t->pf->estimate_excess / 100;
+}
+
 int cx_query_vhca_migration_state(CxCommand *c)
 {
     bool incremental = ifc_get(c->in, F_QUERY_INCREMENTAL);
@@ -143,7 +156,7 @@ int cx_query_vhca_migration_state(CxCommand *c)
         return cx_refuse(c, ST_BAD_RES_STATE, SYND_NOT_TRACKED);
     }
     bytes = cx_migration_required(t, incremental);
-    if (!chunk && bytes > UINT32_MAX - CX_PAGE + 1) {
+    if (!chunk && bytes > CX_MAX_IMAGE) {
         return cx_refuse(c, ST_NO_RESOURCES, SYND_TOO_LARGE);
     }
     t->mig.chunked = chunk;
@@ -151,7 +164,8 @@ int cx_query_vhca_migration_state(CxCommand *c)
     t->mig.queried_valid = true;
     ifc_set(c->out, F_QUERY_REQUIRED, t->mig.queried);
     if (chunk) {
-        ifc_set(c->out, F_QUERY_REMAINING, bytes);
+        ifc_set(c->out, F_QUERY_REMAINING,
+                cx_migration_estimate(t, incremental, bytes));
     }
     if (incremental && t->mig.reinit && t->pf->migration_state) {
         ifc_set(c->out, F_QUERY_MIGRATION_STATE, MIGRATION_STATE_INIT);
@@ -171,10 +185,22 @@ void cx_migration_reset(CxVhca *v)
     v->mig = (CxMigration) { .state = VHCA_STATE_RUNNING };
 }
 
-/* A driver set the function up anew: what a target has is of no use. */
-void cx_migration_reinit(CxVhca *v)
+/*
+ * A driver sets the function up anew, or takes it down: what a target has is
+ * of no use.  If QUERY cannot tell so, what was tracked is not any more.
+ */
+void cx_migration_reload(CxVhca *v)
 {
-    v->mig.reinit = v->mem.tracked;
+    bool told = v->pf->migration_state;
+
+    if (v->pf->reload_loses_track != ON_OFF_AUTO_AUTO) {
+        told = v->pf->reload_loses_track == ON_OFF_AUTO_OFF;
+    }
+    if (told) {
+        v->mig.reinit = v->mem.tracked;
+    } else {
+        cx_devmem_untrack(&v->mem);
+    }
 }
 
 /* ---- jobs ---- */

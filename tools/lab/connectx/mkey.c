@@ -64,6 +64,19 @@ const CxKind cx_kind_mkey = {
     .clear = cx_mkey_clear,
 };
 
+/* Does each page begin at a multiple of its size? */
+static bool cx_mkey_aligned(const CxMkey *m)
+{
+    uint64_t within = (1ull << m->mtt.log_page) - 1;
+
+    for (uint32_t i = 0; i < m->mtt.n; i++) {
+        if (m->mtt.addr[i] & within) {
+            return false;
+        }
+    }
+    return true;
+}
+
 int cx_create_mkey(CxCommand *c)
 {
     uint32_t log_page = ifc_get(c->in, F_MKEY_LOG_PAGE_SIZE);
@@ -89,6 +102,10 @@ int cx_create_mkey(CxCommand *c)
         cx_object_free(OBJECT_MKEY, m);
         return cx_refuse(c, ST_BAD_INPUT_LEN, SYND_PAGE_LIST);
     }
+    m->access = ifc_get(c->in, F_MKEY_ACCESS);
+    m->octwords = ifc_get(c->in, F_MKEY_OCTWORDS);
+    m->actual_octwords = ifc_get(c->in, F_MKEY_ACTUAL_OCTWORDS);
+    m->aligned = cx_mkey_aligned(m);
     status = cx_object_create(c, OBJECT_MKEY, m);
     if (status == ST_OK) {
         ifc_set(c->out, F_OUT_ID24, m->obj.id);
@@ -112,6 +129,38 @@ uint32_t cx_mkey_check(CxVhca *v, uint32_t key, uint64_t va, uint64_t len)
     if (va < m->start || va - m->start > m->len ||
         len > m->len - (va - m->start)) {
         return SYND_MKEY_RANGE;
+    }
+    return SYND_NONE;
+}
+
+/*
+ * The memory of a SAVE or LOAD.  What reads and writes images may walk the
+ * list of pages by itself, so its keys are held to what the kernel's own
+ * driver makes; others are not.  0 or a syndrome.
+ */
+uint32_t cx_mkey_check_image(CxCommand *c)
+{
+    uint32_t key = ifc_get(c->in, F_SAVE_MKEY);
+    uint32_t syndrome = cx_mkey_check(c->vhca, key, ifc_get(c->in, F_SAVE_VA),
+                                      ifc_get(c->in, F_SAVE_SIZE));
+    const CxPf *pf = c->vhca->pf;
+    const CxMkey *m = cx_object_find(c->vhca, OBJECT_MKEY, key >> 8);
+
+    if (syndrome) {
+        return syndrome;
+    }
+    if (m->mtt.log_page > pf->key_max_log_page) {
+        return SYND_KEY_PAGE_SIZE;
+    }
+    if (pf->key_align && !m->aligned) {
+        return SYND_KEY_ALIGN;
+    }
+    if (pf->key_octwords && (m->octwords != DIV_ROUND_UP(m->mtt.n, 2) ||
+                             m->actual_octwords != m->octwords)) {
+        return SYND_KEY_OCTWORDS;
+    }
+    if (pf->key_access && m->access != MKEY_ACCESS_ALL) {
+        return SYND_KEY_ACCESS;
     }
     return SYND_NONE;
 }

@@ -45,7 +45,8 @@ static const CxField load_in[] = {
     { "size", F_SAVE_SIZE }, { }
 };
 static const CxField mkey_in[] = {
-    { "pd", F_MKEY_PD }, { "len", F_MKEY_LEN }, { }
+    { "pd", F_MKEY_PD }, { "len", F_MKEY_LEN },
+    { "log_page_size", F_MKEY_LOG_PAGE_SIZE }, { }
 };
 static const CxField eq_in[] = {
     { "log_eq_size", F_EQ_LOG_SIZE }, { "intr", F_EQ_INTR }, { }

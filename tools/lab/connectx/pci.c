@@ -9,6 +9,7 @@
 #include "qemu/osdep.h"
 #include "qemu/main-loop.h"
 #include "qemu/module.h"
+#include "qemu/cutils.h"
 #include "qapi/error.h"
 #include "hw/pci/msix.h"
 #include "hw/pci/pcie.h"
@@ -33,8 +34,27 @@ CxVhca *cx_by_function(CxPf *pf, unsigned function)
 
 CxVhca *cx_by_vhca_id(CxPf *pf, unsigned vhca_id)
 {
-    return vhca_id < VHCA_ID_PF ? NULL :
-           cx_by_function(pf, vhca_id - VHCA_ID_PF);
+    for (unsigned i = 0; i <= pf->total_vfs; i++) {
+        if (pf->vhca[i] && pf->vhca[i]->vhca_id == vhca_id) {
+            return pf->vhca[i];
+        }
+    }
+    return NULL;
+}
+
+/* What a PF may come back with, if it is told to. */
+void cx_pf_started(CxPf *pf)
+{
+    if (!pf->reloaded) {
+        pf->reloaded = true;
+        return;
+    }
+    for (unsigned i = 1; i <= pf->total_vfs; i++) {
+        pf->vhca[i]->vhca_id += pf->vhca_id_step;
+    }
+    if (pf->chunks_after_reload != ON_OFF_AUTO_AUTO) {
+        pf->in_chunks = pf->chunks_after_reload == ON_OFF_AUTO_ON;
+    }
 }
 
 void cx_vhca_clear(CxVhca *v)
@@ -77,6 +97,8 @@ static void cx_vhca_reset(Object *obj, ResetType type)
     v->nic_interface = v->cmdq ? NIC_IFC_DISABLED : NIC_IFC_FULL;
     v->health_synd = 0;
     cx_vhca_stop(v);
+    v->ready_ns = qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) +
+                  v->pf->flr_ms * (int64_t)SCALE_MS;
 }
 
 static void cx_config_write(PCIDevice *d, uint32_t addr, uint32_t value,
@@ -162,6 +184,36 @@ static void cx_vhca_unrealize(CxVhca *v)
     v->pf->vhca[v->function] = NULL;
 }
 
+static bool cx_estimate_parse(CxPf *pf, Error **errp)
+{
+    const char *text = pf->estimate ? pf->estimate : "25%", *end;
+
+    pf->estimate_full = !strcmp(text, "full");
+    if (pf->estimate_full || !strcmp(text, "exact") ||
+        (!qemu_strtoui(text, &end, 10, &pf->estimate_excess) &&
+         !strcmp(end, "%"))) {
+        return true;
+    }
+    error_setg(errp, "estimate must be exact, full or N%%");
+    return false;
+}
+
+static bool cx_firmware_parse(CxPf *pf, Error **errp)
+{
+    if (!pf->psid) {
+        pf->psid = g_strdup("FERRY_MODEL_0001");
+    }
+    if (!pf->fw_version) {
+        pf->fw_version = g_strdup("28.40.1000");
+    }
+    if (sscanf(pf->fw_version, "%hu.%hu.%hu", &pf->fw[0], &pf->fw[1],
+               &pf->fw[2]) == 3 && strlen(pf->psid) <= 16) {
+        return true;
+    }
+    error_setg(errp, "fw-version must be N.N.N, psid at most 16 characters");
+    return false;
+}
+
 static bool cx_pf_check(CxPf *pf, Error **errp)
 {
     if (pf->total_vfs < 1 || pf->total_vfs > CX_MAX_VFS) {
@@ -179,6 +231,10 @@ static bool cx_pf_check(CxPf *pf, Error **errp)
                    "load-mbps at least 1");
         return false;
     }
+    if (pf->cmdq_log_size < 1 || pf->cmdq_log_size > CMDQ_LOG_SIZE) {
+        error_setg(errp, "cmdq-log-size must be 1 to %u", CMDQ_LOG_SIZE);
+        return false;
+    }
     if (pf->track_log_min_page < 12 || pf->track_log_max_page > 30 ||
         pf->track_log_max_msg > 20 || pf->track_log_min_msg < 4) {
         error_setg(errp, "pg-track-*: pages of 2^12 to 2^30 and messages of "
@@ -192,7 +248,8 @@ static void cx_pf_realize(PCIDevice *d, Error **errp)
 {
     CxPf *pf = CX_PF(d);
 
-    if (!cx_pf_check(pf, errp) || !cx_trace_init(pf, errp) ||
+    if (!cx_pf_check(pf, errp) || !cx_estimate_parse(pf, errp) ||
+        !cx_firmware_parse(pf, errp) || !cx_trace_init(pf, errp) ||
         !cx_control_init(pf, errp)) {
         return;
     }
@@ -237,6 +294,29 @@ static const Property cx_pf_properties[] = {
     DEFINE_PROP_UINT32("cmd-latency-us", CxPf, cmd_latency_us, 20),
     DEFINE_PROP_UINT32("save-mbps", CxPf, save_mbps, 2000),
     DEFINE_PROP_UINT32("load-mbps", CxPf, load_mbps, 2000),
+    DEFINE_PROP_ON_OFF_AUTO("reload-loses-track", CxPf, reload_loses_track,
+                            ON_OFF_AUTO_AUTO),
+    DEFINE_PROP_UINT32("grow", CxPf, grow, 5),
+    DEFINE_PROP_BOOL("short-saves", CxPf, short_saves, false),
+    DEFINE_PROP_STRING("psid", CxPf, psid),
+    DEFINE_PROP_STRING("fw-version", CxPf, fw_version),
+    DEFINE_PROP_UINT8("cmdq-log-size", CxPf, cmdq_log_size, CMDQ_LOG_SIZE),
+    DEFINE_PROP_UINT32("vhca-id-step", CxPf, vhca_id_step, 0),
+    DEFINE_PROP_ON_OFF_AUTO("chunks-after-reload", CxPf, chunks_after_reload,
+                            ON_OFF_AUTO_AUTO),
+    DEFINE_PROP_STRING("estimate", CxPf, estimate),
+    DEFINE_PROP_UINT32("query-us", CxPf, query_us, 100),
+    DEFINE_PROP_UINT32("suspend-us", CxPf, suspend_us, 500),
+    DEFINE_PROP_UINT32("resume-us", CxPf, resume_us, 500),
+    DEFINE_PROP_UINT32("flr-ms", CxPf, flr_ms, 10),
+    DEFINE_PROP_UINT32("load-setup-ms", CxPf, load_setup_ms, 2),
+    DEFINE_PROP_ON_OFF_AUTO("end-key", CxPf, end_key, ON_OFF_AUTO_AUTO),
+    DEFINE_PROP_ON_OFF_AUTO("end-size", CxPf, end_size, ON_OFF_AUTO_AUTO),
+    DEFINE_PROP_BOOL("end-query", CxPf, end_query, true),
+    DEFINE_PROP_UINT8("key-max-log-page", CxPf, key_max_log_page, 16),
+    DEFINE_PROP_BOOL("key-align", CxPf, key_align, true),
+    DEFINE_PROP_BOOL("key-octwords", CxPf, key_octwords, true),
+    DEFINE_PROP_BOOL("key-access", CxPf, key_access, true),
     DEFINE_PROP_BOOL("migration", CxPf, migration, true),
     DEFINE_PROP_BOOL("multi-load", CxPf, multi_load, true),
     DEFINE_PROP_BOOL("tracking-state", CxPf, tracking_state, true),

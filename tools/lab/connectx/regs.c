@@ -10,10 +10,6 @@
 #include "qemu/bitops.h"
 #include "connectx.h"
 
-#define FW_MAJOR    28
-#define FW_MINOR    40
-#define FW_SUBMINOR 1000
-
 void cx_discard(CxVhca *v)
 {
     v->wl.discarded++;
@@ -32,6 +28,7 @@ void cx_fatal(CxVhca *v)
     v->health_counter = cx_health_counter(v);
     v->health_synd = HEALTH_SYND_FW_INTERNAL;
     v->mig.state = VHCA_STATE_ERROR;
+    cx_command_lose_all(v);
     cx_trace_note(v, "fatal error");
 }
 
@@ -39,18 +36,20 @@ static uint32_t cx_reg_read(CxVhca *v, hwaddr addr)
 {
     switch (addr) {
     case ISEG_FW_REV:
-        return FW_MINOR << 16 | FW_MAJOR;
+        return v->pf->fw[1] << 16 | v->pf->fw[0];
     case ISEG_CMDIF_REV:
-        return CMDIF_REV << 16 | FW_SUBMINOR;
+        return CMDIF_REV << 16 | v->pf->fw[2];
     case ISEG_CMDQ_ADDR_H:
         return v->cmdq >> 32;
     case ISEG_CMDQ_ADDR_L:
         return (v->cmdq & 0xfffff000) | v->nic_interface << NIC_IFC_SHIFT |
-               CMDQ_LOG_SIZE << 4 | CMDQ_LOG_STRIDE;
+               v->pf->cmdq_log_size << 4 | CMDQ_LOG_STRIDE;
     case ISEG_INITIALIZING:
-        return FW_RESET_SUPPORTED;
+        return FW_RESET_SUPPORTED |
+               (qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) < v->ready_ns ?
+                FW_INITIALIZING : 0);
     case ISEG_HEALTH_FW_VER:
-        return FW_MAJOR << 16 | FW_MINOR;
+        return v->pf->fw[0] << 16 | v->pf->fw[1];
     case ISEG_HEALTH_RFR:
         return v->health_synd ? HEALTH_RFR_BIT << 24 : 0;
     case ISEG_HEALTH_SYND:

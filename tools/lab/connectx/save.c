@@ -4,7 +4,9 @@
  *
  * Writes one image of what is dirty into the memory behind an mkey.  Pages
  * are taken as clean before they are copied, so a page that changes meanwhile
- * is in the next image again; if the SAVE fails, they are dirty as before.
+ * is in the next image again.  If the last SAVE fails, they are dirty as
+ * before; if a tracked one does, the track is lost, and only a full image has
+ * everything.
  */
 #include "qemu/osdep.h"
 #include "qemu/bitmap.h"
@@ -27,6 +29,26 @@ static CxSave *cx_save_of(CxCommand *c)
     return container_of(c->job, CxSave, job);
 }
 
+/* A tracked SAVE failed. */
+static void cx_save_lose(CxVhca *t, bool incremental)
+{
+    if (incremental) {
+        cx_devmem_lose(&t->mem);
+    } else {
+        cx_devmem_untrack(&t->mem);
+    }
+}
+
+void cx_save_struck(CxCommand *c)
+{
+    CxVhca *t = cx_command_about(c);
+
+    if (c->opcode == OP_SAVE_VHCA_STATE && t && !t->mig.busy &&
+        ifc_get(c->in, F_SAVE_SET_TRACK)) {
+        cx_save_lose(t, ifc_get(c->in, F_SAVE_INCREMENTAL));
+    }
+}
+
 static void cx_save_end(CxJob *job, int status)
 {
     CxSave *s = container_of(job, CxSave, job);
@@ -35,10 +57,11 @@ static void cx_save_end(CxJob *job, int status)
         CxDevmem *m = &job->target->mem;
 
         job->target->mig.reinit |= s->reinit;
-        if (!s->incremental) {
-            cx_devmem_untrack(m);
+        if (s->track || !s->incremental) {
+            cx_save_lose(job->target, s->incremental);
+            s->taken->len = 0;
         }
-        for (unsigned i = 0; s->incremental && i < s->taken->len; i++) {
+        for (unsigned i = 0; i < s->taken->len; i++) {
             CxRange *r = &g_array_index(s->taken, CxRange, i);
 
             for (uint64_t page = r->start; page < r->start + r->len; page++) {
@@ -142,6 +165,9 @@ static int cx_save_close(CxCommand *c)
     if (s->track && !cx_changes(t)) {
         return cx_refuse(c, ST_BAD_RES_STATE, SYND_TRACK_STOPPED);
     }
+    if (!t->mem.tracked) {
+        return cx_refuse(c, ST_BAD_RES_STATE, SYND_NOT_TRACKED);
+    }
     if (!cx_save_put_extent(c, 0, 0, EXTENT_END)) {
         return cx_refuse(c, ST_BAD_PARAM, SYND_DMA);
     }
@@ -155,6 +181,7 @@ static int cx_save_close(CxCommand *c)
     } else if (!s->track) {
         next = cx_migration_clamp(t, cx_migration_required(t, true));
     }
+    cx_image_origin(t->pf, &h);
     h.length = s->job.pos;
     h.checksum = s->checksum;
     cx_image_put_header(header, &h);
@@ -190,19 +217,26 @@ static bool cx_save_slice(CxCommand *c, int *status)
     return true;
 }
 
-/* The buffer needs what QUERY said, or less if it has become less. */
+/*
+ * In chunks, the buffer needs what QUERY said, or less if it has become less.
+ * Else it needs everything: of a function that goes on also what was added
+ * since the QUERY, which the property "grow" pretends to be something.
+ */
 static bool cx_save_too_short(CxVhca *t, bool incremental, bool track,
                               uint32_t size)
 {
     uint64_t required = cx_migration_required(t, incremental);
-    bool all = !track && !t->mig.chunked;
 
     if (size < IMAGE_HEADER_SIZE + 2 * EXTENT_HEADER_SIZE + CX_PAGE &&
         size < required) {
         return true;
     }
-    if (all) {
-        return size < required;
+    if (!t->mig.chunked && !(track && t->pf->short_saves)) {
+        if (track) {
+            required = MIN(required + required * t->pf->grow / 100,
+                           CX_MAX_IMAGE);
+        }
+        return size < MAX(required, IMAGE_HEADER_SIZE + EXTENT_HEADER_SIZE);
     }
     required = cx_migration_clamp(t, required);
     if (t->mig.queried_valid) {
@@ -228,14 +262,50 @@ static int cx_save_check(CxCommand *c, CxVhca *t, bool incremental, bool track)
     if (incremental && !t->mem.tracked) {
         return cx_refuse(c, ST_BAD_RES_STATE, SYND_NOT_TRACKED);
     }
-    syndrome = cx_mkey_check(c->vhca, ifc_get(c->in, F_SAVE_MKEY),
-                             ifc_get(c->in, F_SAVE_VA), size);
+    syndrome = cx_mkey_check_image(c);
     if (syndrome) {
         return cx_refuse(c, ST_BAD_PARAM, syndrome);
     }
     if (cx_save_too_short(t, incremental, track, size)) {
+        if (track) {
+            cx_save_lose(t, incremental);
+        }
+        return cx_refuse(c, track ? ST_BAD_RES_STATE : ST_NO_RESOURCES,
+                         SYND_BUFFER_SHORT);
+    }
+    return ST_OK;
+}
+
+/* The kernel's own driver may come with nothing for what QUERY said is nothing. */
+static bool cx_save_needs(OnOffAuto property, const CxVhca *t)
+{
+    return property == ON_OFF_AUTO_AUTO ? t->mig.queried_valid && t->mig.queried :
+           property == ON_OFF_AUTO_ON;
+}
+
+/*
+ * Not of a stopped function: pre-copy is cancelled.  No image is wanted, yet
+ * it comes with a QUERY before it and with memory, as any other SAVE.
+ */
+static int cx_save_cancel(CxCommand *c, CxVhca *t)
+{
+    uint32_t size = ifc_get(c->in, F_SAVE_SIZE), syndrome;
+
+    if (t->pf->end_query && !t->mig.queried_valid) {
+        return cx_refuse(c, ST_BAD_RES_STATE, SYND_NOT_QUERIED);
+    }
+    syndrome = cx_save_needs(t->pf->end_key, t) ? cx_mkey_check_image(c) :
+               SYND_NONE;
+    if (syndrome) {
+        return cx_refuse(c, ST_BAD_PARAM, syndrome);
+    }
+    if (cx_save_needs(t->pf->end_size, t) &&
+        (!size || (t->mig.queried_valid && size < t->mig.queried))) {
         return cx_refuse(c, ST_NO_RESOURCES, SYND_BUFFER_SHORT);
     }
+    cx_devmem_untrack(&t->mem);
+    t->mig.reinit = false;
+    t->mig.queried_valid = false;
     return ST_OK;
 }
 
@@ -250,13 +320,9 @@ int cx_save_vhca_state(CxCommand *c)
     if (!t) {
         return status;
     }
-    /* Not of a stopped function: pre-copy is cancelled, no image wanted. */
     if (!incremental && !track && t->mem.tracked && cx_changes(t) &&
         !t->mig.busy) {
-        cx_devmem_untrack(&t->mem);
-        t->mig.reinit = false;
-        t->mig.queried_valid = false;
-        return ST_OK;
+        return cx_save_cancel(c, t);
     }
     status = cx_save_check(c, t, incremental, track);
     if (status != ST_OK) {

@@ -111,13 +111,19 @@ SCENARIOS = [
     Scenario("bare", bare("commands", "objects", "caps", "states", "images", "chunks", "tracker", "faults", "workload",
                           "export"), driver="vfio-pci", vfs=0, nic=SLOW_IMAGES),
     Scenario("bare-large", ["env", f"BARE_IMAGES={IMAGES}", *bare("large")], driver="vfio-pci", vfs=0, needs="bare",
-             nic={"state-size": "5G", "migration-state": "off"}),
+             nic={"state-size": "5G", "migration-state": "off", "end-key": "on", "end-size": "on"}),
     Scenario("bare-limited", ["env", f"BARE_IMAGES={IMAGES}", *bare("limited")], driver="vfio-pci", vfs=0, needs="bare",
              nic={"multi-load": "off", "tracking-state": "off", "in-chunks": "off", "full-messages": "off",
                   "pg-track-log-max-num": 0, "pg-track-max-num-range": 1, "cmd-latency-us": 20000,
+                  "query-us": 30000, "suspend-us": 40000, "resume-us": 35000, "load-setup-ms": 300, "flr-ms": 1000,
+                  "vhca-id-step": 16, "chunks-after-reload": "on", "fw-version": "28.41.1",
                   "save-mbps": 2, "load-mbps": 2,
                   # the first one is mlx5_core's
                   "faults": "QUERY_ADAPTER:nth=3:action=fail:status=8:syndrome=0x321"}),
+    Scenario("bare-older", ["env", f"BARE_IMAGES={IMAGES}", *bare("older")], driver="vfio-pci", vfs=0, needs="bare",
+             nic={"fw-version": "28.39.9999"}),
+    Scenario("bare-other-psid", ["env", f"BARE_IMAGES={IMAGES}", *bare("other-psid")], driver="vfio-pci", vfs=0, needs="bare",
+             nic={"psid": "FERRY_MODEL_0002"}),
     Scenario("bare-off", bare("off"), driver="vfio-pci", vfs=0, nic={"migration": "off", "adv-virtualization": "off"}),
 
     # stock mlx5_core on it
@@ -129,6 +135,10 @@ SCENARIOS = [
     Scenario("path", migrate("path", "direct", "cancel", "reinit"), driver=MIGRATION, smp=2,
              options=["--trace", f"{LOGS}/{{name}}.jsonl"], after=[f"{HERE}/trace.py", f"{LOGS}/{{name}}.jsonl"]),
     Scenario("path-whole", migrate("path", "direct", "cancel"), driver=MIGRATION, nic={"in-chunks": "off"}),
+    # nobody may believe the rest of an incremental QUERY
+    Scenario("path-estimate", migrate("path", "cancel"), driver=MIGRATION, nic={"estimate": "full"}),
+    # each command waits for the one before
+    Scenario("path-one-slot", migrate("path", "cancel"), driver=MIGRATION, nic={"cmdq-log-size": 1}),
     Scenario("size-1m", migrate("size"), driver=MIGRATION, nic={"state-size": "1M"}),
     Scenario("size-1m-whole", migrate("size"), driver=MIGRATION, nic={"state-size": "1M", "in-chunks": "off"}),
     Scenario("size-100m", migrate("size"), driver=MIGRATION, nic={"state-size": "100M"}),

@@ -93,8 +93,9 @@ int vhca_query(struct bench *b, unsigned id, bool incremental, bool chunk,
 int vhca_save(struct bench *b, unsigned id, bool incremental, bool track,
               const struct buffer *buf, uint32_t *len, uint32_t *next);
 int vhca_load(struct bench *b, unsigned id, const struct buffer *buf, uint32_t len);
-/* Tracking is given up, as a cancelled pre-copy does. */
-int vhca_cancel(struct bench *b, unsigned id);
+/* Tracking is given up, as a cancelled pre-copy does: with a QUERY, and with memory. */
+struct fw_cmd vhca_cancel_cmd(unsigned id, const struct buffer *buf);
+int vhca_cancel(struct bench *b, unsigned id, const struct buffer *buf);
 
 /* The groups of tests. */
 void test_commands(struct bench *b);
@@ -112,5 +113,7 @@ void test_limited(struct bench *b);
 void test_tracker_limits(struct bench *b);
 void test_off(struct bench *b);
 void test_large(struct bench *b);
+void test_older(struct bench *b);
+void test_other_psid(struct bench *b);
 
 #endif

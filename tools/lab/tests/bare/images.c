@@ -16,6 +16,7 @@ enum {
     /* bounds of what an image adds to the pages in it */
     IMAGE_OVERHEAD = 64 + 16,
     EXTENT_OVERHEAD = 16,
+    GROW = 5,                   /* percent, the property's default */
 };
 
 /* What the user of a VF has: one object of each kind, registers, memory. */
@@ -131,6 +132,51 @@ static void test_scattered(struct bench *b)
     fw_free_to(&b->pf, at);
 }
 
+/* ---- mkeys that are good for all but an image ---- */
+
+static const struct poor_key {
+    const char *name;
+    unsigned log_page;
+    struct change change;
+    uint32_t syndrome;
+} poor_keys[] = {
+    { "with pages of 128 KiB", 17, { }, SYND_KEY_PAGE_SIZE },
+    { "with pages that begin within one", 16, { MKEY_MTT * 8, 64, PF_IOVA + PAGE }, SYND_KEY_ALIGN },
+    { "of which one size says that the list is longer", 12, { F_MKEY_OCTWORDS, 1 }, SYND_KEY_OCTWORDS },
+    { "of which the other does", 12, { F_MKEY_ACTUAL_OCTWORDS, 1 }, SYND_KEY_OCTWORDS },
+    { "that cannot be written to", 12, { F_MKEY_ACCESS, 1 }, SYND_KEY_ACCESS },
+};
+
+static void test_poor_keys(struct bench *b)
+{
+    struct vf *v = stopped_vf(b, 0);
+    uint32_t used = b->pf.m.used, at = fw_alloc(&b->pf, ROOM, 1 << 17);
+
+    for (unsigned i = 0; i < sizeof(poor_keys) / sizeof(*poor_keys); i++) {
+        const struct poor_key *k = &poor_keys[i];
+        struct buffer buf = { .offset = at, .size = ROOM };
+        struct fw_cmd c;
+        char name[96];
+
+        fw_mkey_cmd(&b->pf, &c, b->pd, at, ROOM, k->log_page);
+        if (k->change.width && k->change.bit >= MKEY_MTT * 8)
+            *(uint64_t *)c.tail = htobe64(k->change.value);
+        else if (k->change.width)
+            cmd_set(&c, k->change.bit, k->change.width, k->change.value);
+        snprintf(name, sizeof(name), "an mkey %s", k->name);
+        accepted(&b->pf, &c, name);
+        free((void *)c.tail);
+        buf.mkey.index = cmd_out(&c, F_OUT_ID24);
+        buf.mkey.key = buf.mkey.index << 8;
+        c = vhca_save_cmd(v->id, false, false, &buf, ROOM);
+        refused(b, &b->pf, &c, ST_BAD_PARAM, k->syndrome, "but not for a SAVE: it");
+        c = vhca_load_cmd(v->id, &buf, ROOM);
+        refused(b, &b->pf, &c, ST_BAD_PARAM, k->syndrome, "nor for a LOAD: it");
+        fw_do(&b->pf, OP_DESTROY_MKEY, 0, buf.mkey.index, NULL);
+    }
+    fw_free_to(&b->pf, used);
+}
+
 /* ---- incremental images ---- */
 
 static void change(struct vf *v, uint64_t first_page, uint64_t pages)
@@ -196,7 +242,7 @@ static void test_incremental(struct bench *b)
     fw_free_to(&b->pf, used);
 }
 
-/* Changes between QUERY and SAVE: what does not fit stays dirty. */
+/* Changes between QUERY and SAVE: there has to be room for them, and for those that the property pretends. */
 static void test_growth(struct bench *b)
 {
     struct vf *v = bench_running_vf(b, 0), *w;
@@ -214,14 +260,21 @@ static void test_growth(struct bench *b)
     vhca_query(b, v->id, true, false, &need);
     change(v, 100, 50);
     c = vhca_save_cmd(v->id, true, true, &buf[1], need.size);
-    accepted(&b->pf, &c, "a tracked SAVE as large as QUERY said, when more has changed");
+    refused(b, &b->pf, &c, ST_BAD_RES_STATE, SYND_BUFFER_SHORT,
+            "a tracked SAVE as large as QUERY said, when more has changed");
+    vhca_save(b, v->id, false, true, &buf[0], &len[0], NULL);
+    change(v, 100, 50);
+    vhca_query(b, v->id, true, false, &need);
+    c = vhca_save_cmd(v->id, true, true, &buf[1], need.size * (100 + GROW) / 100 - 1);
+    refused(b, &b->pf, &c, ST_BAD_RES_STATE, SYND_BUFFER_SHORT,
+            "a tracked SAVE with less room than the state has grown to");
+    vhca_save(b, v->id, false, true, &buf[0], &len[0], NULL);
+    change(v, 100, 50);
+    vhca_query(b, v->id, true, false, &need);
+    c = vhca_save_cmd(v->id, true, true, &buf[1], need.size * (100 + GROW) / 100);
+    accepted(&b->pf, &c, "one with that much");
     len[1] = cmd_out(&c, F_SAVE_ACTUAL);
-    ok(len[1] <= need.size && len[1] > 4 * PAGE, "holds what fits: %u bytes", len[1]);
-    ok(!vhca_query(b, v->id, true, false, &need) && need.size >= 49 * PAGE,
-       "and the rest stays dirty: %u bytes", need.size);
-    c = vhca_save_cmd(v->id, true, true, &buf[2], need.size - PAGE);
-    refused(b, &b->pf, &c, ST_NO_RESOURCES, SYND_BUFFER_SHORT,
-            "a tracked SAVE smaller than QUERY said");
+    change(v, 0, 5);
     sum = wl_sum(v->wl);
     vhca_stop(b, v->id);
     vhca_query(b, v->id, true, false, &need);
@@ -244,16 +297,33 @@ static void test_cancel(struct bench *b)
     struct vf *v = bench_running_vf(b, 0);
     struct buffer buf = bench_buffer(b, ROOM);
     struct required need;
+    struct fw_cmd c;
     uint32_t len;
 
     wl_fill(v->wl, 0, 16 * PAGE, 25);
     vhca_save(b, v->id, false, true, &buf, &len, NULL);
-    ok_eq(vhca_cancel(b, v->id), ST_OK, "SAVE without an mkey cancels tracking");
+    c = vhca_cancel_cmd(v->id, &buf);
+    refused(b, &b->pf, &c, ST_BAD_RES_STATE, SYND_NOT_QUERIED, "a SAVE to end tracking without a QUERY");
+    wl_fill(v->wl, 0, 4 * PAGE, 26);
+    vhca_query(b, v->id, true, false, &need);
+    cmd_set(&c, F_SAVE_MKEY, 0);
+    refused(b, &b->pf, &c, ST_BAD_PARAM, SYND_MKEY, "one without an mkey");
+    c = vhca_cancel_cmd(v->id, &buf);
+    cmd_set(&c, F_SAVE_SIZE, 0);
+    refused(b, &b->pf, &c, ST_NO_RESOURCES, SYND_BUFFER_SHORT, "one without room");
+    cmd_set(&c, F_SAVE_SIZE, need.size - 1);
+    refused(b, &b->pf, &c, ST_NO_RESOURCES, SYND_BUFFER_SHORT, "one with less than QUERY said");
+    ok_eq(vhca_cancel(b, v->id, &buf), ST_OK, "with all three it ends tracking");
     ok(!ctl_tracked(b->control, v->id), "nothing is tracked any more");
     ok_eq(vhca_query(b, v->id, true, false, &need), ST_BAD_RES_STATE,
           "incremental QUERY is refused then");
-    ok_eq(vhca_cancel(b, v->id), ST_BAD_RES_STATE, "there is nothing to cancel twice");
+    c = vhca_cancel_cmd(v->id, &buf);
+    refused(b, &b->pf, &c, ST_BAD_RES_STATE, SYND_VHCA_STATE, "there is nothing to cancel twice: another one");
     ok_eq(vhca_save(b, v->id, false, true, &buf, &len, NULL), ST_OK, "tracking starts again");
+    vhca_query(b, v->id, true, false, &need);
+    c = vhca_cancel_cmd(v->id, NULL);
+    accepted(&b->pf, &c, "a SAVE to end tracking with nothing, when nothing has changed");
+    ok_eq(vhca_save(b, v->id, false, true, &buf, &len, NULL), ST_OK, "and again");
     ok(len >= 16 * PAGE, "with everything");
     vhca_stop(b, v->id);
     ok_eq(vhca_save(b, v->id, false, false, &buf, &len, NULL), ST_OK,
@@ -553,6 +623,7 @@ void test_images(struct bench *b)
 {
     test_whole(b);
     test_scattered(b);
+    test_poor_keys(b);
     test_incremental(b);
     test_growth(b);
     test_cancel(b);

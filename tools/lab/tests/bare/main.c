@@ -20,6 +20,8 @@ static const struct group groups[] = {
     { "limited", test_limited },
     { "off", test_off },
     { "large", test_large },
+    { "older", test_older },
+    { "other-psid", test_other_psid },
     { }
 };
 

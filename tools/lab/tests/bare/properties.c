@@ -15,6 +15,12 @@ enum {
     IMAGES = 2,
     ROOM = 2 << 20,
     LATENCY_MS = 20,            /* cmd-latency-us of "limited" */
+    QUERY_MS = 30,
+    SUSPEND_MS = 40,
+    RESUME_MS = 35,
+    SETUP_MS = 300,
+    SAVE_MS = 500,              /* of a MiB, with its save-mbps */
+    ID_STEP = 16,
 };
 
 /* ---- images in files ---- */
@@ -167,14 +173,103 @@ static void reset_during_job(struct bench *b, bool load)
     bench_free_buffer(b, &buf);
 }
 
+/* With a long query-us, suspend-us, load-setup-ms and flr-ms. */
+static void take_time(struct bench *b)
+{
+    struct vf *v = bench_running_vf(b, 0), *w = bench_running_vf(b, 1);
+    struct buffer buf = bench_buffer(b, ROOM);
+    struct required need;
+    double began = now_ms();
+    uint32_t len;
+
+    vhca_query(b, v->id, false, false, &need);
+    ok(now_ms() - began >= LATENCY_MS + QUERY_MS, "QUERY takes its time");
+    began = now_ms();
+    vhca_stop(b, v->id);
+    ok(now_ms() - began >= 2 * (LATENCY_MS + SUSPEND_MS), "and so does each SUSPEND");
+    vhca_save(b, v->id, false, false, &buf, &len, NULL);
+    vhca_stop(b, w->id);
+    began = now_ms();
+    ok(!vhca_load(b, w->id, &buf, len) && now_ms() - began >= SETUP_MS, "and the first LOAD of a function");
+    began = now_ms();
+    vhca_start(b, w->id);
+    ok(now_ms() - began >= 2 * (LATENCY_MS + RESUME_MS), "and each RESUME");
+    vfio_reset(&w->fn);
+    ok(fw_read32(&w->fw, ISEG_INITIALIZING) & FW_INITIALIZING, "a function in reset says so");
+    began = now_ms();
+    ok(!vhca_query(b, w->id, false, false, &need) && now_ms() - began >= LATENCY_MS + QUERY_MS &&
+       !(fw_read32(&w->fw, ISEG_INITIALIZING) & FW_INITIALIZING), "who asks about it waits until it is over");
+    bench_free_buffer(b, &buf);
+}
+
+/*
+ * The PF's firmware dies while it saves: nobody hears of that command again.
+ * After a reset the VFs are as they were, under the numbers and with the
+ * capability that vhca-id-step and chunks-after-reload say. Comes last: what
+ * the bench had on the PF is gone.
+ */
+static void fatal_during_save(struct bench *b)
+{
+    struct vf *v = bench_running_vf(b, 0);
+    struct buffer buf = bench_buffer(b, 2 * ROOM);
+    struct fw_cmd save, c;
+    struct required need;
+    uint64_t executed;
+
+    wl_fill(v->wl, 0, ROOM / 2, 74);
+    vhca_stop(b, v->id);
+    save = vhca_save_cmd(v->id, false, false, &buf, buf.size);
+    executed = ctl_counter(b->control, COUNTER_COMMANDS);
+    fw_post(&b->pf, &save);
+    wait_until(ctl_counter(b->control, COUNTER_COMMANDS) > executed, FW_TIMEOUT);
+    ctl_vhca_action(b->control, VHCA_ID_PF, VHCA_SET_ERROR);
+    fw_collect(&b->pf, &save, 2 * SAVE_MS);
+    ok(save.r.delivery == -1, "a SAVE in flight when the PF's firmware dies never completes");
+    fw_write32(&b->pf, ISEG_CMDQ_ADDR_L, NIC_IFC_SW_RESET << NIC_IFC_SHIFT);
+    ok(fw_start(&b->pf), "the PF starts after a reset");
+    ok_eq(wl_read(v->wl, WL_VHCA_ID), v->id + ID_STEP, "a VF has another vhca_id");
+    c = vhca_resume_cmd(v->id, RESUME_RESPONDER);
+    fw_exec(&b->pf, &c);
+    ok(c.r.syndrome == SYND_VHCA_ID, "its old one is nobody's");
+    v->id += ID_STEP;
+    ok(!vhca_query(b, v->id, false, true, &need) && need.remaining > ROOM / 2, "chunks are known now");
+    ok(!vhca_start(b, v->id), "and the VF goes on");
+}
+
+/* ---- images of another NIC, in boots of their own ---- */
+
+static void refuse_origin(struct bench *b, uint32_t syndrome, const char *name)
+{
+    struct vf *v = bench_running_vf(b, 0);
+    struct buffer buf = bench_buffer(b, ROOM);
+    uint32_t len = import(b, &buf, 0);
+    struct fw_cmd c = vhca_load_cmd(v->id, &buf, len);
+
+    vhca_stop(b, v->id);
+    refused(b, &b->pf, &c, ST_BAD_PARAM, syndrome, name);
+    bench_free_buffer(b, &buf);
+}
+
+void test_older(struct bench *b)
+{
+    refuse_origin(b, SYND_IMAGE_NEWER, "LOAD of an image of newer firmware");
+}
+
+void test_other_psid(struct bench *b)
+{
+    refuse_origin(b, SYND_IMAGE_PSID, "LOAD of an image of a NIC with another PSID");
+}
+
 void test_limited(struct bench *b)
 {
+    take_time(b);
     fault_property(b);
     suspend_overtakes(b);
     reset_during_job(b, false);
     reset_during_job(b, true);
     refuse_capabilities(b);
     test_tracker_limits(b);
+    fatal_during_save(b);
 }
 
 /* ---- migration and adv-virtualization off ---- */
@@ -218,10 +313,18 @@ void test_large(struct bench *b)
     ok(vhca_query(b, v->id, false, false, &need) == ST_OK && need.size < PAGE,
        "an empty state of %llu MiB takes %u bytes", (unsigned long long)size >> 20, need.size);
     vhca_save(b, v->id, false, true, &buf, &len, NULL);
+    vhca_query(b, v->id, true, false, &need);
+    c = vhca_cancel_cmd(v->id, NULL);
+    refused(b, &b->pf, &c, ST_BAD_PARAM, SYND_MKEY, "a SAVE to end tracking with nothing, when nothing has changed");
+    cmd_set(&c, F_SAVE_MKEY, buf.mkey.key);
+    refused(b, &b->pf, &c, ST_NO_RESOURCES, SYND_BUFFER_SHORT, "one without a size");
     ctl_vhca_action(b->control, v->id, VHCA_SET_REINIT);
     ok(!vhca_query(b, v->id, true, false, &need) && need.state == 0,
        "without migration_state QUERY does not tell of REINIT");
-    vhca_cancel(b, v->id);
+    ok(ctl_tracked(b->control, v->id) && fw_start(&v->fw) && !ctl_tracked(b->control, v->id),
+       "nor of a driver that sets the function up anew: the track is lost");
+    c = vhca_query_cmd(v->id, true, false);
+    refused(b, &b->pf, &c, ST_BAD_RES_STATE, SYND_NOT_TRACKED, "and with it incremental QUERYs");
 
     ok(wl_fill(v->wl, 0, size, 72), "it is filled with noise");
     c = vhca_query_cmd(v->id, false, false);

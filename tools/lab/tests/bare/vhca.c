@@ -123,9 +123,16 @@ int vhca_load(struct bench *b, unsigned id, const struct buffer *buf, uint32_t l
     return fw_status(fw_exec(&b->pf, &c));
 }
 
-int vhca_cancel(struct bench *b, unsigned id)
+struct fw_cmd vhca_cancel_cmd(unsigned id, const struct buffer *buf)
 {
-    struct fw_cmd c = vhca_save_cmd(id, false, false, NULL, 0);
+    return vhca_save_cmd(id, false, false, buf, buf ? buf->size : 0);
+}
 
-    return fw_status(fw_exec(&b->pf, &c));
+int vhca_cancel(struct bench *b, unsigned id, const struct buffer *buf)
+{
+    struct fw_cmd c = vhca_cancel_cmd(id, buf);
+    struct required need;
+    int status = vhca_query(b, id, true, false, &need);
+
+    return status ? status : fw_status(fw_exec(&b->pf, &c));
 }

@@ -124,6 +124,8 @@ void test_teardown(struct bench *b);
 void test_readers(struct bench *b);
 void test_interop(struct bench *b);
 void test_scenario(struct bench *b);
+void test_busy(struct bench *b);
+void test_lost(struct bench *b);
 void test_region(struct bench *b);
 void test_memory(struct bench *b);
 void test_longest(struct bench *b);

@@ -29,7 +29,9 @@ static const struct group groups[] = {
     { "undone", test_undone },
     { "tracks", test_tracks },
     { "pace", test_pace },
+    { "lost", test_lost },
     { "scenario", test_scenario },
+    { "busy", test_busy },
     { "teardown", test_teardown },      /* loads the modules again: comes last */
     { }
 };

@@ -13,12 +13,12 @@ def driver(*groups):
     return [f"{PROGRAMS}/driver", *groups]
 
 
-def compared(name, nic):
+def compared(name, nic, group="scenario", *how):
     """The same scenario with the kernel's own driver and with ferry, then their firmware commands side by side."""
     witness, own = f"{LOGS}/{name}-in-tree.jsonl", f"{LOGS}/{name}-ferry.jsonl"
-    return [Scenario(f"{name}-in-tree", driver("scenario"), driver="in-tree", nic=nic, options=["--trace", witness]),
-            Scenario(f"{name}-ferry", driver("scenario"), driver="ferry", nic=nic, options=["--trace", own],
-                     needs=f"{name}-in-tree", after=[f"{HERE}/driver/compare-traces", witness, own])]
+    return [Scenario(f"{name}-in-tree", driver(group), driver="in-tree", nic=nic, options=["--trace", witness]),
+            Scenario(f"{name}-ferry", driver(group), driver="ferry", nic=nic, options=["--trace", own],
+                     needs=f"{name}-in-tree", after=[f"{HERE}/driver/compare-traces", *how, witness, own])]
 
 
 DRIVER = [
@@ -41,6 +41,8 @@ DRIVER = [
     # here it is for KASAN to see something
     Scenario("driver-closing", driver("closing"), kernels=("debug",), driver="ferry", nic=SMALL, options=NO_SCAN),
     Scenario("driver-turns", driver("turns"), kernels=BOTH, driver="ferry", nic=SMALL),
+    Scenario("driver-lost", driver("lost"), driver="ferry", nic={**WHOLE, "migration-state": "off"}),
+    Scenario("driver-lost-parts", driver("lost"), driver="ferry", nic={**PARTS, "migration-state": "off"}),
     Scenario("driver-undone", driver("undone"), driver="ferry", nic=WHOLE),
     Scenario("driver-tracks", driver("tracks"), driver="ferry", nic=WHOLE),
     *(Scenario(name, driver("pace"), driver="ferry", vfs=1, nic=nic, options=["--trace", f"{LOGS}/{{name}}.jsonl"],
@@ -56,4 +58,5 @@ DRIVER = [
     # firmware commands
     *compared("driver-commands", PARTS),
     *compared("driver-commands-whole", WHOLE),
+    *compared("driver-rates", PARTS, "busy", "--rates"),
 ]

@@ -229,6 +229,9 @@ void fw_mkey_cmd(struct fw *fw, struct fw_cmd *c, uint32_t pd, uint32_t offset,
     cmd_set(c, F_MKEY_PD, pd);
     cmd_set(c, F_MKEY_LEN, len);
     cmd_set(c, F_MKEY_LOG_PAGE_SIZE, log_page);
+    cmd_set(c, F_MKEY_ACCESS, MKEY_ACCESS_ALL);
+    cmd_set(c, F_MKEY_OCTWORDS, (n + 1) / 2);
+    cmd_set(c, F_MKEY_ACTUAL_OCTWORDS, (n + 1) / 2);
 }
 
 struct fw_mkey fw_create_mkey(struct fw *fw, uint32_t pd, uint32_t offset,

@@ -18,6 +18,9 @@
 #define MAX_COMMANDS 150
 /* More cancelled migrations than a leak needs to be seen. */
 #define MANY_CANCELS 60
+/* State that changes in pre-copy, and bytes of a read(). */
+#define CHANGES 20
+#define PIECE (1UL << 20)
 
 /* What differs between operations in how they take a fault; all of it in the short ones. */
 #define ONCE(_fault) (1u << WORKLOAD_FAULT_##_fault)
@@ -235,6 +238,63 @@ TEST_F_TIMEOUT(firmware, fails_once, 120)
 TEST_F_TIMEOUT(firmware, fails_from_then_on, 120)
 {
 	EXPECT_EQ(0, sweep(&self->bench, variant->operation, WORKLOAD_FAULT_FAIL, 0));
+}
+
+/*
+ * The way from pre-copy to a whole stream, of which a command fails; a stop that fails is tried
+ * again. What a driver knew of changes before may have been lost with that.
+ */
+static const char *stop_again(struct mig_bench *bench, struct strike *strike, bool *struck)
+{
+	struct mig_device *device = bench->device;
+	struct mig_stream stream = { };
+	const char *fault = NULL;
+	int data_fd, ret;
+	u64 sum;
+
+	data_fd = mig_state_enter(device, VFIO_DEVICE_STATE_PRE_COPY);
+	mig_read_precopy(data_fd, &stream);
+	mig_change(device, CHANGES);
+	mig_state_set(device, VFIO_DEVICE_STATE_PRE_COPY_P2P);
+	arm(device, strike);
+	ret = __mig_state_set(device, VFIO_DEVICE_STATE_STOP_COPY, NULL);
+	if (ret)
+		ret = __mig_state_set(device, VFIO_DEVICE_STATE_STOP_COPY, NULL);
+	sum = mig_sum(device);
+	if (!ret)
+		ret = __mig_read(data_fd, &stream, PIECE);
+	*struck = disarm(device, strike);
+	if (ret == MIG_STREAM_END)
+		fault = stream_fault(bench, &stream, sum);
+	close(data_fd);
+	mig_stream_free(&stream);
+	mig_device_reset(device);
+
+	return fault;
+}
+
+/*
+ * Items: 28 30. Faults: 9. A state that a transition was undone to is as good as it was before:
+ * what the next try brings is the device's state, whatever failed before.
+ */
+TEST_F_TIMEOUT(firmware, stops_again, 120)
+{
+	bool struck = true;
+
+	if (variant->operation != MIG_PRECOPY_SAVE)
+		SKIP(return, "only pre-copy has changes to lose");
+	MIG_NEED(self->device, VFIO_MIGRATION_P2P);
+	for (unsigned int nth = 1; nth <= MAX_COMMANDS && struck; nth++) {
+		struct strike strike = { .fault = WORKLOAD_FAULT_FAIL, .nth = nth, .times = 1 };
+		const char *fault;
+
+		mig_fill(self->device, 7);
+		fault = stop_again(&self->bench, &strike, &struck);
+		EXPECT_EQ(NULL, fault) {
+			TH_LOG("command %u of a stop fails: %s", nth, fault);
+		}
+	}
+	EXPECT_FALSE(struck);
 }
 
 /* In the middle of a session, which is left open. */
