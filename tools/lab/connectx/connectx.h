@@ -221,7 +221,7 @@ struct CxPf {
     /* properties */
     uint32_t total_vfs;
     uint64_t state_size, state_noise;
-    uint32_t chunk_size;
+    uint32_t chunk_size, chunk_growth;
     uint32_t cmd_latency_us, save_mbps, load_mbps;
     bool migration, multi_load, tracking_state, in_chunks, migration_state;
     bool adv_virtualization, full_messages;
