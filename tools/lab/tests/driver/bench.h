@@ -135,6 +135,7 @@ void test_cancel(struct bench *b);
 void test_closing(struct bench *b);
 void test_turns(struct bench *b);
 void test_undone(struct bench *b);
+void test_comeback(struct bench *b);
 void test_parts(struct bench *b);
 
 #endif

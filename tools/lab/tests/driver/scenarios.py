@@ -42,6 +42,7 @@ DRIVER = [
     Scenario("driver-closing", driver("closing"), kernels=("debug",), driver="ferry", nic=SMALL, options=NO_SCAN),
     Scenario("driver-turns", driver("turns"), kernels=BOTH, driver="ferry", nic=SMALL),
     Scenario("driver-undone", driver("undone"), driver="ferry", nic=WHOLE),
+    Scenario("driver-comeback", driver("comeback"), driver="ferry", vfs=1, nic=SMALL),
     Scenario("driver-parts", driver("parts"), driver="ferry", nic={"state-size": "48M", "chunk-growth": "3M"}),
     Scenario("driver-kunit", [f"{HERE}/driver/kunit.sh", "build/modules/debug/vfio_ferry_test.ko"], kernels=("debug",),
              driver="ferry", vfs=0, options=["--no-leak-scan"]),
