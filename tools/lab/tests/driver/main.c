@@ -29,6 +29,7 @@ static const struct group groups[] = {
     { "undone", test_undone },
     { "comeback", test_comeback },
     { "parts", test_parts },
+    { "yields", test_yields },
     { "scenario", test_scenario },
     { "teardown", test_teardown },      /* loads the modules again: comes last */
     { }

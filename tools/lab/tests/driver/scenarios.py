@@ -44,6 +44,8 @@ DRIVER = [
     Scenario("driver-undone", driver("undone"), driver="ferry", nic=WHOLE),
     Scenario("driver-comeback", driver("comeback"), driver="ferry", vfs=1, nic=SMALL),
     Scenario("driver-parts", driver("parts"), driver="ferry", nic={"state-size": "48M", "chunk-growth": "3M"}),
+    # a kernel that preempts makes nothing of cond_resched()
+    Scenario("driver-yields", driver("yields"), driver="ferry", nic=WHOLE),
     Scenario("driver-kunit", [f"{HERE}/driver/kunit.sh", "build/modules/debug/vfio_ferry_test.ko"], kernels=("debug",),
              driver="ferry", vfs=0, options=["--no-leak-scan"]),
 
