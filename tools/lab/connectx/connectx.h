@@ -227,7 +227,7 @@ struct CxPf {
     /* properties */
     uint32_t total_vfs;
     uint64_t state_size, state_noise;
-    uint32_t chunk_size;
+    uint32_t chunk_size, chunk_growth;
     uint32_t cmd_latency_us, save_mbps, load_mbps;
     uint32_t grow;                              /* percent, from QUERY to SAVE */
     uint32_t query_us, suspend_us, resume_us, flr_ms, load_setup_ms;

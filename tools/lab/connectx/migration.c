@@ -114,11 +114,14 @@ uint64_t cx_migration_required(CxVhca *t, bool incremental)
 /* What one image needs at least, if the driver takes chunks. */
 uint64_t cx_migration_clamp(CxVhca *t, uint64_t bytes)
 {
-    if (!t->mig.chunked || bytes <= t->pf->chunk_size) {
+    uint64_t chunk = t->pf->chunk_size +
+                     (uint64_t)t->mig.save_seq * t->pf->chunk_growth;
+
+    if (!t->mig.chunked || bytes <= chunk) {
         return bytes;
     }
     /* Objects are in one piece. */
-    return MIN(bytes, MAX(t->pf->chunk_size, cx_migration_least(t)));
+    return MIN(bytes, MAX(chunk, cx_migration_least(t)));
 }
 
 /* What the driver is told of these bytes, which is only exact if it is all. */

@@ -291,6 +291,7 @@ static const Property cx_pf_properties[] = {
     DEFINE_PROP_SIZE("state-size", CxPf, state_size, 16 * MiB),
     DEFINE_PROP_SIZE("state-noise", CxPf, state_noise, 0),
     DEFINE_PROP_SIZE32("chunk-size", CxPf, chunk_size, 1 * MiB),
+    DEFINE_PROP_SIZE32("chunk-growth", CxPf, chunk_growth, 0),
     DEFINE_PROP_UINT32("cmd-latency-us", CxPf, cmd_latency_us, 20),
     DEFINE_PROP_UINT32("save-mbps", CxPf, save_mbps, 2000),
     DEFINE_PROP_UINT32("load-mbps", CxPf, load_mbps, 2000),

@@ -178,8 +178,6 @@ static int cx_save_close(CxCommand *c)
         }
         h.flags |= IMAGE_FINAL;
         h.objects = s->objects->len;
-    } else if (!s->track) {
-        next = cx_migration_clamp(t, cx_migration_required(t, true));
     }
     cx_image_origin(t->pf, &h);
     h.length = s->job.pos;
@@ -192,6 +190,8 @@ static int cx_save_close(CxCommand *c)
     t->mig.queried_valid = false;
     if (h.flags & IMAGE_FINAL) {
         cx_devmem_untrack(&t->mem);
+    } else if (!s->track) {
+        next = cx_migration_clamp(t, cx_migration_required(t, true));
     }
     cx_count(c->vhca, COUNTER_SAVED_BYTES, h.length);
     ifc_set(c->out, F_SAVE_ACTUAL, h.length);

@@ -394,7 +394,8 @@ ssize_t ferry_stream_write(struct ferry_session *session,
 			break;
 		done += bytes;
 		tell_progress(session);
-	} while (iov_iter_count(from));
+		cond_resched();
+	} while (iov_iter_count(from) && !fatal_signal_pending(current));
 	atomic64_add(done, &session->vf->stats.bytes_written);
 
 	if (bytes < 0 && !(done && is_passing(bytes)))

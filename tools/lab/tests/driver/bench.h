@@ -139,5 +139,8 @@ void test_turns(struct bench *b);
 void test_undone(struct bench *b);
 void test_tracks(struct bench *b);
 void test_pace(struct bench *b);
+void test_comeback(struct bench *b);
+void test_parts(struct bench *b);
+void test_yields(struct bench *b);
 
 #endif

@@ -30,6 +30,9 @@ static const struct group groups[] = {
     { "tracks", test_tracks },
     { "pace", test_pace },
     { "lost", test_lost },
+    { "comeback", test_comeback },
+    { "parts", test_parts },
+    { "yields", test_yields },
     { "scenario", test_scenario },
     { "busy", test_busy },
     { "teardown", test_teardown },      /* loads the modules again: comes last */

@@ -48,6 +48,10 @@ DRIVER = [
     *(Scenario(name, driver("pace"), driver="ferry", vfs=1, nic=nic, options=["--trace", f"{LOGS}/{{name}}.jsonl"],
                after=[f"{HERE}/driver/saves.py", f"{LOGS}/{{name}}.jsonl"])
       for name, nic in (("driver-pace", PARTS), ("driver-pace-whole", WHOLE))),
+    Scenario("driver-comeback", driver("comeback"), driver="ferry", vfs=1, nic=SMALL),
+    Scenario("driver-parts", driver("parts"), driver="ferry", nic={"state-size": "48M", "chunk-growth": "3M"}),
+    # a kernel that preempts makes nothing of cond_resched()
+    Scenario("driver-yields", driver("yields"), driver="ferry", nic=WHOLE),
     Scenario("driver-kunit", [f"{HERE}/driver/kunit.sh", "build/modules/debug/vfio_ferry_test.ko"], kernels=("debug",),
              driver="ferry", vfs=0, options=["--no-leak-scan"]),
 
