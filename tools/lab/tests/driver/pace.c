@@ -42,7 +42,7 @@ static int precopy_at_end(struct vf *v)
 }
 
 /* A VMM that never asks how much there is, for its RAM is far from being copied. */
-static void test_busy(struct bench *b, struct vf *v, int fd)
+static void saves_of_busy(struct bench *b, struct vf *v, int fd)
 {
     uint64_t saves = count(b, OP_SAVE_VHCA_STATE), queries = count(b, OP_QUERY_VHCA_MIGRATION_STATE), most;
     double began = now_ms(), ms;
@@ -118,7 +118,7 @@ void test_pace(struct bench *b)
         tap_bail("the tests of pre-copy's pace need a VF bound to ferry");
     vf_open(v);
     fd = precopy_at_end(v);
-    test_busy(b, v, fd);
+    saves_of_busy(b, v, fd);
     test_asks(v, fd);
     ok(!mig_set(&v->fn, VFIO_DEVICE_STATE_RUNNING, NULL) && vf_alive(v), "the VF goes on");
     close(fd);

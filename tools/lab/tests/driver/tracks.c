@@ -102,7 +102,7 @@ static void check_nothing_more(struct tracks *t, const struct loss *l)
           l->when);
 }
 
-static void test_lost(struct tracks *t, const struct loss *l)
+static void lose(struct tracks *t, const struct loss *l)
 {
     int64_t lost, failures, all = wl_read(t->from->wl, WL_STATE_SIZE);
     bool ended = false;
@@ -195,7 +195,7 @@ void test_tracks(struct bench *b)
     vf_open(t.from);
     vf_open(t.to);
     for (unsigned i = 0; i < sizeof(losses) / sizeof(*losses); i++)
-        test_lost(&t, &losses[i]);
+        lose(&t, &losses[i]);
     test_failed_save(&t, ST_INTERNAL_ERR);
     test_failed_save(&t, ST_NO_RESOURCES);
     test_failed_query(&t);
