@@ -160,8 +160,9 @@ static void test_reserve(struct bench *b, bool short_budget)
     visits(b, from, fd, 3, NULL);       /* it prepares the reserve, and frees what there is no use for */
     both = ferry_number(from, "stats", "full_state_bytes") * 9 / 4;
     had = fd_number(fd, "ferry-memory");
-    ok(had >= both && fd_number(fd, "ferry-images") == 2, "%s: a reserve, and one image for what changes, each an eighth larger than all: %lld bytes",
-       what, (long long)had);
+    ok(had >= both && fd_number(fd, "ferry-images") == 2,
+       "%s: there are a reserve and an image for what changes, each an eighth larger than all: %lld bytes", what,
+       (long long)had);
     tell_growth(b, from, fd, short_budget ? NULL : &tries);
     ok(fd_number(fd, "ferry-memory") >= had, "%s: they stay when the state has grown: %lld images, %lld bytes", what,
        (long long)fd_number(fd, "ferry-images"), (long long)fd_number(fd, "ferry-memory"));
