@@ -333,12 +333,18 @@ void ferry_queue_read(struct ferry_queue *queue, enum ferry_image_kind kind,
  * ferry_queue_ask() - somebody found nothing to read
  * @queue: the session's queue
  *
- * The worker, once kicked, will look for changes.
+ * Return: true if it is for the worker, once kicked, to look for changes;
+ * false if an image is on its way or nothing can come.
  */
-void ferry_queue_ask(struct ferry_queue *queue)
+bool ferry_queue_ask(struct ferry_queue *queue)
 {
+	enum ferry_prospect prospect;
+
 	guard(spinlock)(&queue->lock);
 	queue->outlook.asked = true;
+	prospect = ferry_queue_prospect(queue);
+	return prospect == FERRY_PROSPECT_CHANGES ||
+	       prospect == FERRY_PROSPECT_UNKNOWN;
 }
 
 /**

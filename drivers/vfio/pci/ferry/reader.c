@@ -154,8 +154,8 @@ static int next_to_read(struct ferry_session *session)
 /* Let the worker see whether there is something to save for the reader. */
 static void ask(struct ferry_session *session)
 {
-	ferry_queue_ask(&session->queue);
-	ferry_session_kick(session);
+	if (ferry_queue_ask(&session->queue))
+		ferry_session_kick(session);
 }
 
 static ssize_t read_available(struct ferry_session *session,
