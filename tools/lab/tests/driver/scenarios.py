@@ -42,8 +42,7 @@ DRIVER = [
     Scenario("driver-closing", driver("closing"), kernels=("debug",), driver="ferry", nic=SMALL, options=NO_SCAN),
     Scenario("driver-turns", driver("turns"), kernels=BOTH, driver="ferry", nic=SMALL),
     Scenario("driver-undone", driver("undone"), driver="ferry", nic=WHOLE),
-    Scenario("driver-kunit", [f"{HERE}/driver/kunit.sh", "build/modules/debug/vfio_ferry_test.ko"], kernels=("debug",),
-             driver="ferry", vfs=0, options=["--no-leak-scan"]),
+    Scenario("driver-kunit", [f"{HERE}/driver/kunit.sh"], kernels=("debug",), driver="ferry", vfs=0, options=NO_SCAN),
 
     # streams between drivers
     Scenario("driver-interop", driver("interop"), kernels=BOTH, driver="in-tree,ferry", vfs=4, nic=PARTS),
