@@ -62,6 +62,22 @@ static inline bool ferry_precopy_info_v2(struct vfio_device *vdev)
 #endif
 
 /*
+ * There is no way from STOP_COPY to a pre-copy state. Some kernels, 6.18.26 for
+ * one, look for it for ever.
+ */
+static inline int ferry_mig_get_next_state(struct vfio_device *vdev,
+					   enum vfio_device_mig_state from,
+					   enum vfio_device_mig_state to,
+					   enum vfio_device_mig_state *next)
+{
+	if (from == VFIO_DEVICE_STATE_STOP_COPY &&
+	    (to == VFIO_DEVICE_STATE_PRE_COPY ||
+	     to == VFIO_DEVICE_STATE_PRE_COPY_P2P))
+		return -EINVAL;
+	return vfio_mig_get_next_state(vdev, from, to, next);
+}
+
+/*
  * Sparse does not know that a variable's end can unlock: to it a guard is a
  * lock that is never given back. Leave it those that are taken by hand.
  */
