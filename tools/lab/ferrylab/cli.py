@@ -78,7 +78,7 @@ def parse(arguments):
     setup = actions.add_parser("setup", help="install and build what the lab needs (once)",
                                description=f"Installs packages, builds QEMU with the model, and makes the kernels. "
                                            f"Results are kept in {CACHE} (set VFIO_FERRY_CACHE for another place).")
-    setup.add_argument("--kernel", choices=kernels.NAMES, help="make only this kernel (default: both)")
+    setup.add_argument("--kernel", choices=kernels.ALL, help="make only this kernel (default: stock and debug)")
     setup.add_argument("--upgrade", action="store_true", help="look for newer versions of what was downloaded before")
     setup.add_argument("--download-only", action="store_true",
                        help="only install packages, download sources and configure QEMU")
@@ -90,7 +90,7 @@ def parse(arguments):
 
     kernel = actions.add_parser("kernel", help="print where modules for a kernel are built (its KDIR)",
                                 description="Prints the folder to give as KDIR when building modules for a kernel of the lab.")
-    kernel.add_argument("name", choices=kernels.NAMES)
+    kernel.add_argument("name", choices=kernels.ALL)
     kernel.set_defaults(act=print_kernel)
 
     vmm = actions.add_parser("vmm", help="print where Debian's QEMU 10.0 is, which the tests start in a VM",
@@ -120,15 +120,16 @@ def split_at_dashes(arguments):
 
 def add_run_options(parser, act):
     parser.usage = f"lab {parser.prog.split()[-1]} [options]" + ("" if act is run.shell else " -- COMMAND...")
-    parser.add_argument("--kernel", choices=kernels.NAMES, default="stock",
-                        help="stock: Debian's 6.12, unchanged (default); debug: 7.x with IOMMUFD, KASAN, lockdep, ...")
+    parser.add_argument("--kernel", choices=kernels.ALL, default="stock",
+                        help="stock: Debian's 6.12, unchanged (default); debug: 7.x with IOMMUFD, KASAN, lockdep, ...; "
+                             f"lts: the same of the source that ${kernels.LTS_TREE} named at `setup --kernel lts`")
     parser.add_argument("--driver", type=run.drivers, default="ferry", metavar="NAME[,NAME...]",
                         help="what the VFs are bound to: ferry (default), in-tree, vfio-pci or none; with several, "
                              "separated by commas, VF 0 to the first, VF 1 to the second and so on, again and again")
     parser.add_argument("--vfs", type=int, default=2, metavar="N", help="VFs to enable, 0 to 64 (default: 2)")
     parser.add_argument("--nic", type=run.nic_property, action="append", default=[], metavar="KEY=VALUE",
                         help="a property of the model (may be repeated), for example state-size=100M")
-    parser.add_argument("--mem", type=int, metavar="MiB", help="memory (default: 1024 stock, 2048 debug)")
+    parser.add_argument("--mem", type=int, metavar="MiB", help="memory (default: 1024 stock, 2048 others)")
     parser.add_argument("--smp", type=int, default=2, metavar="N", help="CPUs (default: 2)")
     parser.add_argument("--trace", metavar="FILE", help="write each firmware command to FILE, as JSON lines")
     parser.add_argument("--append", metavar="WORDS", default="",

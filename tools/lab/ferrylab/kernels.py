@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The two kernels of the lab, in the cache.
+"""The kernels of the lab, in the cache.
 
 stock: Debian's newest 6.12 for Debian 12, unchanged: its image, its headers, and the source of its VFIO.
 debug: Debian's newest linux-source-7.x, built with kernel/debug.config; its build tree serves as headers.
+lts:   one more, for who asks for it: any source that $VFIO_FERRY_LTS_TREE names, built as debug is.
 
 Each is a folder with a file `kernel.json` that says where vmlinuz, the modules and the headers (kdir) are. The file
 is written last: a folder without it is incomplete and is made again.
@@ -15,12 +16,16 @@ import re
 import shutil
 import struct
 import subprocess
+from pathlib import Path
 
 from . import packages
 from .base import (CACHE, JOBS, LAB_DIR, LabError, digest, kbuild_progress, lock, output_of, run_logged, say,
                    step, write_atomically)
 
-NAMES = ("stock", "debug")
+NAMES = ("stock", "debug")      # what the lab is made of
+LTS = "lts"
+ALL = (*NAMES, LTS)
+LTS_TREE = "VFIO_FERRY_LTS_TREE"
 DEBUG_CONFIG = LAB_DIR / "kernel" / "debug.config"
 COMPILER = "gcc-12"
 DEBUG_OBJECTS = 2350
@@ -43,6 +48,8 @@ class Kernel:
         self.modules = folder / facts["modules"] / "lib" / "modules" / self.release
         self.kdir = folder / facts["kdir"]
         self.source = folder / facts["source"]
+        # It reports faults, and takes more time and memory for that.
+        self.debugging = name != "stock"
 
 
 def log_of(name):
@@ -59,7 +66,7 @@ def installed(name):
 
 
 def set_up(name, archive):
-    make = {"stock": _set_up_stock, "debug": _set_up_debug}[name]
+    make = {"stock": _set_up_stock, "debug": _set_up_debug, LTS: _set_up_lts}[name]
     folder = make(archive)
     link = CACHE / "kernel" / name
     fresh = link.with_name(f"{name}.{os.getpid()}")
@@ -194,7 +201,9 @@ def _set_up_debug(archive):
     with lock("kernel-debug"):
         if not (folder / "kernel.json").exists():
             with step(f"building the debug kernel from {deb.name} (about 10 minutes on two cores)"):
-                _build_debug(folder, deb)
+                if not (folder / "source").exists():
+                    _unpack_debug_source(deb, folder / "source")
+                _build_debug("debug", folder, folder / "source")
     return folder
 
 
@@ -211,16 +220,14 @@ def _newest_debug_source(archive):
     raise LabError("the archive has no linux-source-7.* that downloads")
 
 
-def _build_debug(folder, deb):
-    log = log_of("debug")
+def _build_debug(name, folder, source):
+    log = log_of(name)
     log.unlink(missing_ok=True)
-    source, build = folder / "source", folder / "build"
+    build = folder / "build"
     make = ["make", "-C", source, f"O={build}", "ARCH=x86_64", f"CC={COMPILER}", f"HOSTCC={COMPILER}"]
-    if not source.exists():
-        _unpack_debug_source(deb, source)
-    build.mkdir(exist_ok=True)
+    build.mkdir(parents=True, exist_ok=True)
     _configure_debug(make, build, log)
-    run_logged(["nice", *make, f"-j{JOBS}", "bzImage", "modules"], log, "building the debug kernel",
+    run_logged(["nice", *make, f"-j{JOBS}", "bzImage", "modules"], log, f"building the {name} kernel",
                progress=kbuild_progress(DEBUG_OBJECTS))
     # For the kernel's own selftests, which are built against its headers: build/usr/include
     run_logged([*make, "headers"], log, "installing the headers for user space")
@@ -230,7 +237,7 @@ def _build_debug(folder, deb):
     for link in ("build", "source"):
         (folder / "root/lib/modules" / release / link).unlink(missing_ok=True)
     _finish(folder, release=release, image="build/arch/x86/boot/bzImage", modules="root", kdir="build",
-            source="source")
+            source=str(source))
 
 
 def _unpack_debug_source(deb, source):
@@ -244,11 +251,30 @@ def _unpack_debug_source(deb, source):
     shutil.rmtree(parts)
 
 
+# Another kernel, built in the same way
+
+def _set_up_lts(_):
+    """The source stays where it is, and is not written to."""
+    if not (tree := os.environ.get(LTS_TREE)):
+        raise LabError(f"the lab has no source of its own for the {LTS} kernel: set {LTS_TREE} to a kernel's source")
+    source = Path(tree).resolve()
+    if not (source / "drivers/vfio/pci/vfio_pci_core.c").is_file():
+        raise LabError(f"{LTS_TREE}: {source} is no source of a kernel with VFIO for PCI devices")
+    compiler = output_of([COMPILER, "-dumpfullversion"]).strip()
+    key = digest(str(source), source / "Makefile", DEBUG_CONFIG.read_text(encoding="utf-8"), compiler, DEBUG_RECIPE)
+    folder = CACHE / "kernel" / f"{LTS}-{key}"
+    with lock(f"kernel-{LTS}"):
+        if not (folder / "kernel.json").exists():
+            with step(f"building the {LTS} kernel from {source} (about 10 minutes on two cores)"):
+                _build_debug(LTS, folder, source)
+    return folder
+
+
 def _configure_debug(make, build, log):
-    run_logged([*make, "tinyconfig"], log, "configuring the debug kernel")
+    run_logged([*make, "tinyconfig"], log, "configuring the kernel")
     with open(build / ".config", "a", encoding="utf-8") as config:
         config.write(DEBUG_CONFIG.read_text(encoding="utf-8"))
-    run_logged([*make, "olddefconfig"], log, "configuring the debug kernel")
+    run_logged([*make, "olddefconfig"], log, "configuring the kernel")
     check_config(build / ".config", DEBUG_CONFIG)
 
 

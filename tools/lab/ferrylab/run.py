@@ -26,7 +26,7 @@ from .vm import BOOT_TIME, Machine, Outcome, Plan, PlainSink, PrefixedSink, chec
 SPLAT = 70
 FAILED = 71
 MAX_VFS = 64
-MEMORY = {"stock": 1024, "debug": 2048}
+MEMORY, MEMORY_DEBUGGING = 1024, 2048
 KEPT_RUNS = 40
 CONSOLE_TAIL = 40
 LAB_OUT = BUILD / "lab-out"
@@ -136,9 +136,10 @@ def plan_of(options, out, command):
     check_paths(CHECKOUT, CACHE, out)
     return Plan(kernel=kernel, driver=options.driver, qemu=binary, firmware=qemu.firmware(),
                 initramfs=initramfs(kernel), accelerator=accelerator(binary, qemu.firmware(), kernel),
-                vfs=options.vfs, memory=options.mem or MEMORY[kernel.name], cpus=options.smp, out=out,
+                vfs=options.vfs, memory=options.mem or (MEMORY_DEBUGGING if kernel.debugging else MEMORY),
+                cpus=options.smp, out=out,
                 insmod=modules.to_insert(options.driver.split(","), kernel), command=command, nic=options.nic, trace=trace,
-                autoprobe=options.autoprobe, leaks=kernel.name == "debug" and not options.no_leak_scan,
+                autoprobe=options.autoprobe, leaks=kernel.debugging and not options.no_leak_scan,
                 append=options.append, timeout=options.timeout or 300)
 
 

@@ -7,9 +7,11 @@
  */
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/utsname.h>
 
 #include "debugfs.h"
 #include "fsm.h"
+#include "kernels.h"
 #include "region.h"
 #include "vf.h"
 #include "worker.h"
@@ -119,8 +121,12 @@ EXPORT_SYMBOL_GPL(vfio_ferry_open);
 
 static int __init ferry_module_init(void)
 {
+	const char *release = init_utsname()->release;
 	int err = ferry_worker_init();
 
+	if (!ferry_kernel_tried(release))
+		pr_notice("vfio_ferry: tried on Linux %s; nobody is known to have run it on %s\n",
+			  FERRY_TRIED_KERNELS, release);
 	if (!err)
 		ferry_debugfs_init();
 	return err;

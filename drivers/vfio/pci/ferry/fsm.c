@@ -13,6 +13,7 @@
 #include <linux/sched/signal.h>
 
 #include "arcs.h"
+#include "compat.h"
 #include "estimate.h"
 #include "fsm.h"
 #include "load.h"
@@ -177,7 +178,7 @@ static int go_to(struct ferry_vf *vf, enum vfio_device_mig_state goal,
 	int err;
 
 	while (vf->state != goal) {
-		err = vfio_mig_get_next_state(vdev, vf->state, goal, &next);
+		err = ferry_mig_get_next_state(vdev, vf->state, goal, &next);
 		if (err)
 			return err;
 		arc = ferry_arc_find(vf->state, next);

@@ -13,6 +13,7 @@
 
 #include "../base/program.h"
 #include "../base/sysfs.h"
+#include "../../../../drivers/vfio/pci/ferry/kernels.h"
 #include "doctor.h"
 
 /* Pre-copy came with it. */
@@ -77,9 +78,16 @@ void ferry_check_kernel(struct examination *e)
 		ferry_mend(finding, "apt install -t bookworm-backports linux-image-amd64");
 		return;
 	}
-	if (needs_module(e, name.release, "vfio", "CONFIG_VFIO") &&
-	    needs_module(e, name.release, "vfio_pci_core", "CONFIG_VFIO_PCI"))
+	if (!needs_module(e, name.release, "vfio", "CONFIG_VFIO") ||
+	    !needs_module(e, name.release, "vfio_pci_core", "CONFIG_VFIO_PCI"))
+		return;
+	if (ferry_kernel_tried(name.release)) {
 		ferry_found(e, "kernel", FERRY_FINE, "Linux %s has VFIO for PCI", name.release);
+		return;
+	}
+	finding = ferry_found(e, "kernel", FERRY_WARNING, "Linux %s has VFIO for PCI, but nobody is known to have run ferry's driver on it",
+			      name.release);
+	ferry_advise(finding, "it was tried on Linux " FERRY_TRIED_KERNELS);
 }
 
 static unsigned int count_groups(void)

@@ -52,8 +52,7 @@ DRIVER = [
     Scenario("driver-parts", driver("parts"), driver="ferry", nic={"state-size": "48M", "chunk-growth": "3M"}),
     # a kernel that preempts makes nothing of cond_resched()
     Scenario("driver-yields", driver("yields"), driver="ferry", nic=WHOLE),
-    Scenario("driver-kunit", [f"{HERE}/driver/kunit.sh", "build/modules/debug/vfio_ferry_test.ko"], kernels=("debug",),
-             driver="ferry", vfs=0, options=["--no-leak-scan"]),
+    Scenario("driver-kunit", [f"{HERE}/driver/kunit.sh"], kernels=("debug",), driver="ferry", vfs=0, options=NO_SCAN),
 
     # streams between drivers
     Scenario("driver-interop", driver("interop"), kernels=BOTH, driver="in-tree,ferry", vfs=4, nic=PARTS),

@@ -87,7 +87,9 @@ static const struct vfio_device_ops mlx5_ferry_device_ops = {
 	.unbind_iommufd = vfio_iommufd_physical_unbind,
 	.attach_ioas = vfio_iommufd_physical_attach_ioas,
 	.detach_ioas = vfio_iommufd_physical_detach_ioas,
-	FERRY_NEW_DEVICE_OPS
+	FERRY_MATCH_TOKEN_UUID
+	FERRY_GET_REGION_INFO_CAPS
+	FERRY_PASID_IOAS
 };
 
 static int mlx5_ferry_probe(struct pci_dev *pdev,

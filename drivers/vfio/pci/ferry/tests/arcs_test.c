@@ -11,6 +11,7 @@
 #include <linux/vfio.h>
 
 #include "../arcs.c"
+#include "../compat.h"
 
 #define NR_STATES	VFIO_DEVICE_STATE_NR
 #define S(name)		VFIO_DEVICE_STATE_##name
@@ -252,7 +253,7 @@ static int walk(struct kunit *test, struct vfio_device *vdev,
 	*state = path->from;
 	while (*state != path->to) {
 		*begun = *state;
-		err = vfio_mig_get_next_state(vdev, *state, path->to, &next);
+		err = ferry_mig_get_next_state(vdev, *state, path->to, &next);
 		if (err)
 			return err;
 		KUNIT_ASSERT_LT(test, arcs, path->arcs);
@@ -300,7 +301,7 @@ static bool may_end_in_error(struct vfio_device *vdev,
 {
 	enum vfio_device_mig_state next;
 
-	if (vfio_mig_get_next_state(vdev, from, to, &next))
+	if (ferry_mig_get_next_state(vdev, from, to, &next))
 		return false;
 	return ferry_arc_find(from, next)->steps[1] == FERRY_STEP_CLOSE;
 }
@@ -410,7 +411,7 @@ static void no_other_arcs(struct kunit *test)
 	for (from = S(STOP); from < NR_STATES; from++)
 		for (to = S(STOP); to < NR_STATES; to++)
 			if (from != to &&
-			    !vfio_mig_get_next_state(vdev, from, to, &next))
+			    !ferry_mig_get_next_state(vdev, from, to, &next))
 				wanted[from][next] = true;
 	for (from = 0; from < NR_STATES; from++) {
 		for (to = 0; to < NR_STATES; to++) {

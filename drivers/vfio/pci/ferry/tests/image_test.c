@@ -9,7 +9,7 @@
 #include "../image.h"
 
 /* The longest image of a backend that tells its firmware sizes in 32 bits */
-#define MAX_IMAGE	(4ULL * SZ_1G - SZ_4K)
+#define MAX_IMAGE	(4ULL * SZ_1G - PAGE_SIZE)
 
 struct room_case {
 	u64 bytes;
@@ -52,7 +52,9 @@ static void room(struct kunit *test)
 /* Whatever the limit: an image that it allows fits, and the limit is kept. */
 static void room_is_enough(struct kunit *test)
 {
-	static const u64 limits[] = { SZ_4K, SZ_64K, SZ_1M + SZ_4K, MAX_IMAGE };
+	static const u64 limits[] = {
+		PAGE_SIZE, SZ_64K, SZ_1M + PAGE_SIZE, MAX_IMAGE
+	};
 
 	for (int i = 0; i < ARRAY_SIZE(limits); i++) {
 		u64 max = limits[i], before = 0;
