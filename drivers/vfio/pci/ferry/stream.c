@@ -45,12 +45,10 @@ void ferry_stream_fini(struct ferry_stream *stream)
  * ferry_stream_drop() - let go of the image that an idle FD holds
  * @stream: the stream, whose session was closed
  *
- * If a reader or writer is busy it does the same when it leaves: either it
- * sees that the session is closed, or it is seen to have left.
+ * If a reader or writer is busy it does the same when it leaves.
  */
 void ferry_stream_drop(struct ferry_stream *stream)
 {
-	smp_mb();	/* the phase is written before the mutex is looked at */
 	if (!mutex_trylock(&stream->mutex))
 		return;
 	ferry_stream_let_go(stream);
@@ -71,16 +69,27 @@ int ferry_stream_lock(struct ferry_stream *stream, bool nonblock)
 	return mutex_lock_interruptible(&stream->mutex) ? -ERESTARTSYS : 0;
 }
 
+/*
+ * With the queue's lock, under which a session is closed as well: if that has
+ * not come yet, it comes after all that was done before this look.
+ */
+static bool was_closed(struct ferry_queue *queue)
+{
+	guard(spinlock)(&queue->lock);
+	return queue->phase == FERRY_PHASE_CLOSED;
+}
+
 /**
  * ferry_stream_unlock() - let others read or write
  * @stream: the stream
+ *
+ * Whoever closed the session meanwhile could not get the mutex, and has left
+ * the image to this. Whoever does so from now on finds the mutex free.
  */
 void ferry_stream_unlock(struct ferry_stream *stream)
 {
 	mutex_unlock(&stream->mutex);
-	smp_mb();	/* the mutex is free before the phase is looked at */
-	/* Whoever closed the session meanwhile could not get the mutex. */
-	if (ferry_queue_is_closed(stream->queue))
+	if (was_closed(stream->queue))
 		ferry_stream_drop(stream);
 }
 

@@ -2,7 +2,8 @@
 /*
  * Who waits for ferry can be interrupted, and who does not wait costs nothing:
  * a signal between two readers, SIGKILL while the firmware is busy, and the
- * QUERYs that look for changes on behalf of a poller.
+ * QUERYs that look for changes on behalf of a poller. Nor does anybody wait for
+ * what the other has got for him.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -269,6 +270,79 @@ static void test_idle(struct bench *b, struct vf *v)
     vf_reset(v);
 }
 
+/* ---- handing over ---- */
+
+enum { ROUNDS = 10, SHORT_US = 200000 };
+
+static void *ask_and_ask(void *asker)
+{
+    struct asker *a = asker;
+
+    while (!ask(a))
+        relax();
+    return NULL;
+}
+
+static void *stop_and_copy(void *asker)
+{
+    struct asker *a = asker;
+
+    return (void *)(intptr_t)mig_set(&a->v->fn, VFIO_DEVICE_STATE_STOP_COPY, NULL);
+}
+
+static bool ends(int fd)
+{
+    struct stream s = { 0 };
+    bool ended = false;
+    ssize_t n;
+
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    while ((n = mig_read(fd, &s, &ended)) == -EAGAIN && becomes_readable(fd, FOREVER_MS))
+        ;
+    stream_free(&s);
+    return n >= 0 && ended;
+}
+
+/*
+ * Behind a question that takes long, the worker wants to look for changes on
+ * behalf of a poller, and an arc wants to stop the function: it gets what the
+ * worker wants, and then keeps it for the worker. Who sleeps for it never
+ * looks.
+ */
+static bool handed_over(struct bench *b, struct vf *v)
+{
+    struct asker a = { .v = v, .fd = precopy_at_end(v) };
+    uint64_t hits = model_hits(b);
+    pthread_t asking, polling, stopping;
+    void *err, *seen;
+    bool good;
+
+    model_arm(b, (struct fault){ .opcode = OP_QUERY_VHCA_MIGRATION_STATE, .vhca_id = v->id, .times = 0,
+                                 .action = FAULT_DELAY, .delay_us = SHORT_US });
+    pthread_create(&asking, NULL, ask_and_ask, &a);
+    if (!wait_until(model_hits(b) > hits, FOREVER_MS))
+        tap_bail("PRECOPY_INFO asks the firmware nothing");
+    pthread_create(&polling, NULL, poll_in_thread, &a.fd);
+    pthread_create(&stopping, NULL, stop_and_copy, &a);
+    pthread_join(stopping, &err);
+    good = ends(a.fd);
+    pthread_join(asking, NULL);
+    pthread_join(polling, &seen);
+    model_disarm(b);
+    close(a.fd);
+    vf_reset(v);
+    return good && !err;
+}
+
+static void test_handed_over(struct bench *b, struct vf *v)
+{
+    unsigned good = 0, round;
+
+    for (round = 0; round < ROUNDS && good == round; round++)
+        good += handed_over(b, v);
+    ok(good == ROUNDS, "whoever wants to ask, a final image that an arc begins is saved: %u of %u times", good, round);
+}
+
 void test_waits(struct bench *b)
 {
     struct vf *v = &b->vf[0];
@@ -280,6 +354,7 @@ void test_waits(struct bench *b)
     for (unsigned i = 0; i < sizeof(victims) / sizeof(*victims); i++)
         test_killed(b, v, &victims[i]);
     test_idle(b, v);
+    test_handed_over(b, v);
     vf_close(v);
     bench_check_clean(b, "waiting");
 }
