@@ -229,7 +229,7 @@ struct CxPf {
     uint64_t state_size, state_noise;
     uint32_t chunk_size, chunk_growth;
     uint32_t cmd_latency_us, save_mbps, load_mbps;
-    uint32_t grow;                              /* percent, from QUERY to SAVE */
+    uint32_t grow, grow_middle;                 /* percent, from QUERY to SAVE */
     uint32_t query_us, suspend_us, resume_us, flr_ms, load_setup_ms;
     bool short_saves;
     char *estimate;                             /* full, exact or N% too much */
@@ -238,7 +238,7 @@ struct CxPf {
     uint16_t fw[3];                             /* major, minor, subminor */
     uint8_t cmdq_log_size;
     uint32_t vhca_id_step;                      /* of VFs, at each reload of the PF */
-    OnOffAuto chunks_after_reload;
+    bool reload_flips_chunks;
     bool reloaded;
     uint32_t estimate_excess;                   /* percent */
     OnOffAuto end_key, end_size;                /* what ends tracking has them */

@@ -52,9 +52,7 @@ void cx_pf_started(CxPf *pf)
     for (unsigned i = 1; i <= pf->total_vfs; i++) {
         pf->vhca[i]->vhca_id += pf->vhca_id_step;
     }
-    if (pf->chunks_after_reload != ON_OFF_AUTO_AUTO) {
-        pf->in_chunks = pf->chunks_after_reload == ON_OFF_AUTO_ON;
-    }
+    pf->in_chunks ^= pf->reload_flips_chunks;
 }
 
 void cx_vhca_clear(CxVhca *v)
@@ -298,13 +296,13 @@ static const Property cx_pf_properties[] = {
     DEFINE_PROP_ON_OFF_AUTO("reload-loses-track", CxPf, reload_loses_track,
                             ON_OFF_AUTO_AUTO),
     DEFINE_PROP_UINT32("grow", CxPf, grow, 5),
+    DEFINE_PROP_UINT32("grow-middle", CxPf, grow_middle, 0),
     DEFINE_PROP_BOOL("short-saves", CxPf, short_saves, false),
     DEFINE_PROP_STRING("psid", CxPf, psid),
     DEFINE_PROP_STRING("fw-version", CxPf, fw_version),
     DEFINE_PROP_UINT8("cmdq-log-size", CxPf, cmdq_log_size, CMDQ_LOG_SIZE),
     DEFINE_PROP_UINT32("vhca-id-step", CxPf, vhca_id_step, 0),
-    DEFINE_PROP_ON_OFF_AUTO("chunks-after-reload", CxPf, chunks_after_reload,
-                            ON_OFF_AUTO_AUTO),
+    DEFINE_PROP_BOOL("reload-flips-chunks", CxPf, reload_flips_chunks, false),
     DEFINE_PROP_STRING("estimate", CxPf, estimate),
     DEFINE_PROP_UINT32("query-us", CxPf, query_us, 100),
     DEFINE_PROP_UINT32("suspend-us", CxPf, suspend_us, 500),

@@ -220,7 +220,8 @@ static bool cx_save_slice(CxCommand *c, int *status)
 /*
  * In chunks, the buffer needs what QUERY said, or less if it has become less.
  * Else it needs everything: of a function that goes on also what was added
- * since the QUERY, which the property "grow" pretends to be something.
+ * since the QUERY, which the properties "grow" and "grow-middle" pretend to be
+ * something.
  */
 static bool cx_save_too_short(CxVhca *t, bool incremental, bool track,
                               uint32_t size)
@@ -233,8 +234,9 @@ static bool cx_save_too_short(CxVhca *t, bool incremental, bool track,
     }
     if (!t->mig.chunked && !(track && t->pf->short_saves)) {
         if (track) {
-            required = MIN(required + required * t->pf->grow / 100,
-                           CX_MAX_IMAGE);
+            uint64_t grow = incremental ? t->pf->grow_middle : t->pf->grow;
+
+            required = MIN(required + required * grow / 100, CX_MAX_IMAGE);
         }
         return size < MAX(required, IMAGE_HEADER_SIZE + EXTENT_HEADER_SIZE);
     }

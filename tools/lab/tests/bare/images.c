@@ -262,17 +262,18 @@ static void test_growth(struct bench *b)
     c = vhca_save_cmd(v->id, true, true, &buf[1], need.size);
     refused(b, &b->pf, &c, ST_BAD_RES_STATE, SYND_BUFFER_SHORT,
             "a tracked SAVE as large as QUERY said, when more has changed");
-    vhca_save(b, v->id, false, true, &buf[0], &len[0], NULL);
-    change(v, 100, 50);
-    vhca_query(b, v->id, true, false, &need);
-    c = vhca_save_cmd(v->id, true, true, &buf[1], need.size * (100 + GROW) / 100 - 1);
+    vhca_cancel(b, v->id, &buf[1]);
+    vhca_query(b, v->id, false, false, &need);
+    c = vhca_save_cmd(v->id, false, true, &buf[0], need.size + (uint64_t)need.size * GROW / 100 - 1);
     refused(b, &b->pf, &c, ST_BAD_RES_STATE, SYND_BUFFER_SHORT,
-            "a tracked SAVE with less room than the state has grown to");
-    vhca_save(b, v->id, false, true, &buf[0], &len[0], NULL);
+            "a first tracked SAVE with less room than the state has grown to");
+    cmd_set(&c, F_SAVE_SIZE, need.size + (uint64_t)need.size * GROW / 100);
+    accepted(&b->pf, &c, "one with that much");
+    len[0] = cmd_out(&c, F_SAVE_ACTUAL);
     change(v, 100, 50);
     vhca_query(b, v->id, true, false, &need);
-    c = vhca_save_cmd(v->id, true, true, &buf[1], need.size * (100 + GROW) / 100);
-    accepted(&b->pf, &c, "one with that much");
+    c = vhca_save_cmd(v->id, true, true, &buf[1], need.size);
+    accepted(&b->pf, &c, "a tracked SAVE as large as QUERY said");
     len[1] = cmd_out(&c, F_SAVE_ACTUAL);
     change(v, 0, 5);
     sum = wl_sum(v->wl);

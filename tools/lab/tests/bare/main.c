@@ -20,6 +20,7 @@ static const struct group groups[] = {
     { "limited", test_limited },
     { "off", test_off },
     { "large", test_large },
+    { "slow", test_slow },
     { "older", test_older },
     { "other-psid", test_other_psid },
     { }
