@@ -34,7 +34,7 @@ help:
 	@echo '  make lab      set up the lab on this machine: packages, QEMU with the NIC, two kernels (once, about 15 minutes)'
 	@echo '  make test     run all tests in the lab (sets it up if need be)'
 	@echo '  make check    check the sources: shell, Python, C style'
-	@echo '  make conformance [DRIVER=ferry|in-tree|mtty|vfio-pci] [KERNEL=debug|stock]'
+	@echo '  make conformance [DRIVER=ferry|in-tree|mtty|vfio-pci] [KERNEL=debug|stock|lts]'
 	@echo '                run the conformance suite against a driver, whatever that does, and say how each test ended'
 	@echo '  make conformance-table  all that Documentation/conformance.rst shows, then that page (50 minutes)'
 	@echo '  make mutate   break the driver on purpose, one small fault at a time: does the suite see each?'
