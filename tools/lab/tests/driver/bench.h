@@ -135,5 +135,6 @@ void test_cancel(struct bench *b);
 void test_closing(struct bench *b);
 void test_turns(struct bench *b);
 void test_undone(struct bench *b);
+void test_tracking(struct bench *b);
 
 #endif

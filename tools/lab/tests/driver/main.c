@@ -27,6 +27,7 @@ static const struct group groups[] = {
     { "closing", test_closing },
     { "turns", test_turns },
     { "undone", test_undone },
+    { "tracking", test_tracking },
     { "scenario", test_scenario },
     { "teardown", test_teardown },      /* loads the modules again: comes last */
     { }
