@@ -43,8 +43,6 @@ static int features_show(struct seq_file *to, void *unused)
 		seq_puts(to, "pre-copy\n");
 	if (vf->device->core.vdev.log_ops)
 		seq_puts(to, "dirty-tracking\n");
-	else
-		seq_puts(to, "no dirty-tracking: not supported by this driver\n");
 	vf->device->ops->describe(vf->device, to);
 	return 0;
 }

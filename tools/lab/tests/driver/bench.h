@@ -142,5 +142,6 @@ void test_pace(struct bench *b);
 void test_comeback(struct bench *b);
 void test_parts(struct bench *b);
 void test_yields(struct bench *b);
+void test_tracking(struct bench *b);
 
 #endif

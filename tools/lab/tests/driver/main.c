@@ -33,6 +33,7 @@ static const struct group groups[] = {
     { "comeback", test_comeback },
     { "parts", test_parts },
     { "yields", test_yields },
+    { "tracking", test_tracking },
     { "scenario", test_scenario },
     { "busy", test_busy },
     { "teardown", test_teardown },      /* loads the modules again: comes last */

@@ -60,8 +60,15 @@ static int query_vhca_id(struct mlx5_ferry *nic, void *out)
 	return err;
 }
 
-/* The physical function may have come back with other numbers. */
-static int renew(struct mlx5_ferry *nic)
+/**
+ * mlx5_ferry_renew() - the physical function may have come back with other numbers
+ * @nic: the VF
+ *
+ * Before the first command about the VF.
+ *
+ * Return: 0 or negative errno.
+ */
+int mlx5_ferry_renew(struct mlx5_ferry *nic)
 {
 	void *out;
 	int err;
@@ -84,7 +91,7 @@ static int mlx5_ferry_suspend(struct vfio_ferry_device *device,
 	struct mlx5_ferry *nic = to_mlx5_ferry(device);
 	u32 out[MLX5_ST_SZ_DW(suspend_vhca_out)] = {};
 	u32 in[MLX5_ST_SZ_DW(suspend_vhca_in)] = {};
-	int err = renew(nic);
+	int err = mlx5_ferry_renew(nic);
 
 	if (err)
 		return err;
@@ -145,7 +152,7 @@ static int mlx5_ferry_query(struct vfio_ferry_device *device, bool incremental,
 	u32 state;
 	int err;
 
-	err = renew(nic);
+	err = mlx5_ferry_renew(nic);
 	if (err)
 		return err;
 	MLX5_SET(query_vhca_migration_state_in, in, opcode,
@@ -300,6 +307,8 @@ static void mlx5_ferry_describe(struct vfio_ferry_device *device,
 {
 	struct mlx5_ferry *nic = to_mlx5_ferry(device);
 
+	if (nic->untracked)
+		seq_printf(to, "no dirty-tracking: %s\n", nic->untracked);
 	seq_printf(to, "vhca-id %u\n", nic->vhca_id);
 	seq_printf(to, "%s\n", nic->chunks ? "chunks" : "no chunks");
 	seq_printf(to, "%s\n", nic->tells_reinit ? "reinit" : "no reinit");

@@ -14,6 +14,8 @@
 #include <linux/notifier.h>
 #include <linux/vfio_ferry.h>
 
+struct mlx5_ferry_tracker;
+
 /**
  * struct mlx5_ferry - a ConnectX VF
  * @ferry: the engine's part, the first member
@@ -27,6 +29,8 @@
  * @pd_lock: protects @pdn and @has_pd
  * @pdn: protection domain of the images' keys
  * @has_pd: there is one
+ * @tracker: knows what the VF wrote, tracker.c; NULL if that cannot be
+ * @untracked: why not, for a person
  */
 struct mlx5_ferry {
 	struct vfio_ferry_device ferry;
@@ -42,6 +46,8 @@ struct mlx5_ferry {
 	struct mutex pd_lock;	/* see above */
 	u32 pdn;
 	bool has_pd;
+	struct mlx5_ferry_tracker *tracker;
+	const char *untracked;
 };
 
 static inline struct mlx5_ferry *to_mlx5_ferry(struct vfio_ferry_device *device)
@@ -51,6 +57,7 @@ static inline struct mlx5_ferry *to_mlx5_ferry(struct vfio_ferry_device *device)
 
 extern const struct vfio_ferry_ops mlx5_ferry_ops;
 
+int mlx5_ferry_renew(struct mlx5_ferry *nic);
 void mlx5_ferry_examine(struct mlx5_ferry *nic);
 void mlx5_ferry_forget(struct mlx5_ferry *nic);
 

@@ -9,6 +9,7 @@
 
 #include "../compat.h"
 #include "firmware.h"
+#include "tracker.h"
 
 static struct mlx5_ferry *from_vdev(struct vfio_device *vdev)
 {
@@ -36,6 +37,7 @@ static int mlx5_ferry_init_dev(struct vfio_device *vdev)
 		return err;
 	}
 	mlx5_ferry_examine(nic);
+	mlx5_ferry_tracker_init(nic);
 	return 0;
 }
 
@@ -66,6 +68,7 @@ static int mlx5_ferry_open_device(struct vfio_device *vdev)
 
 static void mlx5_ferry_close_device(struct vfio_device *vdev)
 {
+	mlx5_ferry_tracker_close(from_vdev(vdev));
 	vfio_ferry_close(&from_vdev(vdev)->ferry);
 	vfio_pci_core_close_device(vdev);
 }
@@ -105,6 +108,7 @@ static int mlx5_ferry_probe(struct pci_dev *pdev,
 	dev_set_drvdata(&pdev->dev, &nic->ferry.core);
 	err = vfio_pci_core_register_device(&nic->ferry.core);
 	if (err) {
+		mlx5_ferry_tracker_forget(nic);
 		mlx5_ferry_forget(nic);
 		vfio_put_device(&nic->ferry.core.vdev);
 		return err;
@@ -118,6 +122,7 @@ static void mlx5_ferry_remove(struct pci_dev *pdev)
 	struct mlx5_ferry *nic = from_pdev(pdev);
 
 	vfio_pci_core_unregister_device(&nic->ferry.core);
+	mlx5_ferry_tracker_forget(nic);
 	mlx5_ferry_forget(nic);
 	vfio_ferry_unregister(&nic->ferry);
 	vfio_put_device(&nic->ferry.core.vdev);
@@ -125,6 +130,7 @@ static void mlx5_ferry_remove(struct pci_dev *pdev)
 
 static void mlx5_ferry_reset_prepare(struct pci_dev *pdev)
 {
+	mlx5_ferry_tracker_reset(from_pdev(pdev));
 	vfio_ferry_reset_prepare(&from_pdev(pdev)->ferry);
 }
 
