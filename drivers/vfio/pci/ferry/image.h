@@ -63,6 +63,8 @@ enum ferry_image_place {
 #define FERRY_AT(place)		(1U << FERRY_IMAGE_##place)
 /* Where an image of a save is from its arc or worker to its SAVE's end */
 #define FERRY_BEING_SAVED	(FERRY_AT(PENDING) | FERRY_AT(FIRMWARE))
+/* Where an image of a resume is from its hand-over to its LOAD's end */
+#define FERRY_BEING_LOADED	(FERRY_AT(READY) | FERRY_AT(HELD) | FERRY_AT(FIRMWARE))
 
 /**
  * struct ferry_image - one image of a session
@@ -72,7 +74,7 @@ enum ferry_image_place {
  *	this is the session's reference
  * @place: where it is, under the queue's lock
  * @session: whose it is
- * @kind: its place in the stream
+ * @kind: its place in the stream; of a resume, once it is whole
  * @save_flags: of the save that fills it, VFIO_FERRY_SAVE_*
  * @coming: bytes that the save is expected to bring
  * @mapped: bytes that memory.mapping covers

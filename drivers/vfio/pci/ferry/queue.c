@@ -7,9 +7,6 @@
  */
 #include "queue.h"
 
-/* Images that wait for the firmware while another is loaded */
-#define READY_MAX	2
-
 void ferry_queue_init(struct ferry_queue *queue, enum ferry_phase phase,
 		      u64 budget)
 {
@@ -284,22 +281,40 @@ struct ferry_image *ferry_queue_take_spare(struct ferry_queue *queue, u64 bytes,
 
 /* Resumes */
 
-static bool is_loading(struct ferry_queue *queue)
+/* One that is HELD without data in it is not loaded but given back. */
+static bool is_loading(struct ferry_queue *queue, bool initial)
 {
-	return queue->phase != FERRY_PHASE_CLOSED && !queue->error &&
-	       ferry_queue_first(queue, FERRY_AT(READY) | FERRY_AT(HELD) | FERRY_AT(FIRMWARE));
+	struct ferry_image *image;
+
+	list_for_each_entry(image, &queue->images, node)
+		if (FERRY_BEING_LOADED & 1U << image->place &&
+		    image->memory.length &&
+		    (!initial || image->kind == FERRY_IMAGE_INITIAL))
+			return true;
+	return false;
+}
+
+static int has_loaded(struct ferry_queue *queue, bool initial)
+{
+	if (queue->phase == FERRY_PHASE_CLOSED)
+		return -ENODEV;
+	if (!queue->error && is_loading(queue, initial))
+		return -EAGAIN;
+	return queue->error;
 }
 
 /**
- * ferry_queue_is_loading() - are images on their way to the firmware?
+ * ferry_queue_has_loaded() - did the firmware load what was handed to it?
  * @queue: the session's queue
+ * @initial: only initial images count
  *
- * Return: false also if the session failed or was closed.
+ * Return: 0 if it did, -EAGAIN if it has not yet, another negative errno if
+ * the session failed or is over.
  */
-bool ferry_queue_is_loading(struct ferry_queue *queue)
+int ferry_queue_has_loaded(struct ferry_queue *queue, bool initial)
 {
 	guard(spinlock)(&queue->lock);
-	return is_loading(queue);
+	return has_loaded(queue, initial);
 }
 
 /* Why a writer can go on no more, 0 if it can. */
@@ -368,17 +383,21 @@ static int has_turn(struct ferry_queue *queue)
 {
 	int err = writer_error(queue);
 
-	if (!err && ferry_queue_count(queue, FERRY_AT(READY)) >= READY_MAX)
-		err = -EAGAIN;
-	return err;
+	if (err)
+		return err;
+	if (ferry_queue_first(queue, FERRY_AT(READY)))
+		return -EAGAIN;
+	return has_loaded(queue, true);
 }
 
 /**
- * ferry_queue_has_turn() - may a writer begin another image?
+ * ferry_queue_has_turn() - may a writer go on?
  * @queue: the session's queue
  *
- * Few wait for the firmware, whatever the budget: the user is to be told of a
- * load that fails, and the last arc waits for all of them.
+ * Not while an initial image is loaded: that is when a function gets what it
+ * needs, and a user who has written it may rely on that. Of the others one is
+ * received while one is loaded, and no more, whatever the budget: the user is
+ * to be told of a load that fails, and the last arc waits for all of them.
  *
  * Return: 0 if it may, -EAGAIN if it has to wait, another negative errno if
  * the session failed or is over.
@@ -400,9 +419,9 @@ bool ferry_queue_is_writable(struct ferry_queue *queue)
 	int err;
 
 	guard(spinlock)(&queue->lock);
-	if (queue->arrival.last_byte_due && is_loading(queue))
-		return false;
-	err = ferry_queue_first(queue, FERRY_AT(USER)) ? 0 : has_turn(queue);
+	err = has_turn(queue);
+	if (!err && queue->arrival.last_byte_due)
+		err = has_loaded(queue, false);
 	if (!err)
 		err = has_memory(queue, FERRY_WRITE_STEP_MIN);
 	return err != -EAGAIN;

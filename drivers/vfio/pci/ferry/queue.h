@@ -113,7 +113,7 @@ struct ferry_image *ferry_queue_take_spare(struct ferry_queue *queue, u64 bytes,
 /* Resumes */
 int ferry_queue_add_received(struct ferry_queue *queue,
 			     struct ferry_image *image);
-bool ferry_queue_is_loading(struct ferry_queue *queue);
+int ferry_queue_has_loaded(struct ferry_queue *queue, bool initial);
 int ferry_queue_has_memory(struct ferry_queue *queue, u64 bytes);
 int ferry_queue_has_turn(struct ferry_queue *queue);
 bool ferry_queue_is_writable(struct ferry_queue *queue);

@@ -374,6 +374,7 @@ static enum ferry_decoder_event take_check(struct ferry_decoder *decoder)
 	if (decoder->final_seen && kind != VFIO_FERRY_IMAGE_FINAL)
 		return refuse_bad(decoder, "image behind the final one");
 	decoder->final_seen = kind == VFIO_FERRY_IMAGE_FINAL;
+	decoder->kind = kind;
 	decoder->check_due = false;
 	decoder->bytes += decoder->image_length;
 	decoder->images++;
@@ -509,6 +510,8 @@ ferry_decode_image_data(struct ferry_decoder *decoder, const void *from,
 		decoder->check_due = true;
 		return next_record(decoder, FERRY_EVENT_MORE);
 	}
+	decoder->kind = decoder->images ? VFIO_FERRY_IMAGE_MIDDLE :
+					  VFIO_FERRY_IMAGE_INITIAL;
 	decoder->bytes += decoder->image_length;
 	decoder->images++;
 	return next_record(decoder, FERRY_EVENT_IMAGE_WHOLE);

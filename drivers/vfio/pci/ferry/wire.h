@@ -100,6 +100,8 @@ enum ferry_decoder_event {
  * @max_image: longest image that the NIC family loads
  * @left: bytes of the current record still to come
  * @image_length: length of the current or last image
+ * @kind: VFIO_FERRY_IMAGE_* of the last whole image; where no record tells,
+ *	the first one counts as initial
  * @bytes: sum of the lengths of the images so far
  * @images: whole images so far
  * @records: headers so far; a stream of empty ones may have more than 32 bits
@@ -121,6 +123,7 @@ struct ferry_decoder {
 	u64 max_image;
 	u64 left;
 	u64 image_length;
+	u32 kind;
 	u64 bytes;
 	u32 images;
 	u64 records;

@@ -72,6 +72,7 @@ static int hand_over(struct ferry_session *session)
 	int err;
 
 	stream->image->memory.length = stream->filled;
+	stream->image->kind = stream->decoder.kind;
 	err = ferry_queue_add_received(&session->queue, stream->image);
 	ferry_stream_let_go(stream);
 	stream->filled = 0;
@@ -99,14 +100,29 @@ static int handle(struct ferry_session *session,
 static int wait_for_loads(struct ferry_session *session, bool nonblock)
 {
 	struct ferry_queue *queue = &session->queue;
-	int err = 0;
+	int err;
 
 	if (nonblock)
-		err = ferry_queue_is_loading(queue) ? -EAGAIN : 0;
-	else
-		err = wait_event_interruptible(queue->wait,
-					       !ferry_queue_is_loading(queue));
-	return READ_ONCE(queue->error) ?: err;
+		return ferry_queue_has_loaded(queue, false);
+	return wait_event_interruptible(queue->wait,
+					(err = ferry_queue_has_loaded(queue, false)) !=
+					-EAGAIN) ?: err;
+}
+
+/*
+ * The same for an initial image, behind it: the user takes the end of its
+ * write for the end of the load, so no signal but a fatal one comes between.
+ */
+static int wait_for_initial(struct ferry_session *session, bool nonblock)
+{
+	struct ferry_queue *queue = &session->queue;
+	int err;
+
+	if (nonblock)
+		return ferry_queue_has_loaded(queue, true);
+	return wait_event_killable(queue->wait,
+				   (err = ferry_queue_has_loaded(queue, true)) !=
+				   -EAGAIN) ?: err;
 }
 
 /* Headers and small records pass through the decoder. */
@@ -217,30 +233,25 @@ static int make_room(struct ferry_session *session, bool nonblock)
 	return 0;
 }
 
-/* Sleep until few enough images wait for the firmware. */
+/* Sleep until the firmware is near enough. */
 static int wait_for_turn(struct ferry_session *session, bool nonblock)
 {
 	struct ferry_queue *queue = &session->queue;
 	int err;
 
-	while ((err = ferry_queue_has_turn(queue)) == -EAGAIN && !nonblock)
-		if (wait_event_interruptible(queue->wait,
-					     ferry_queue_has_turn(queue) !=
-					     -EAGAIN))
-			return -ERESTARTSYS;
-	return err;
+	if (nonblock)
+		return ferry_queue_has_turn(queue);
+	return wait_event_interruptible(queue->wait,
+					(err = ferry_queue_has_turn(queue)) !=
+					-EAGAIN) ?: err;
 }
 
 /* Begin an image in spare memory if there is some. */
-static int begin_receiving(struct ferry_session *session, bool nonblock)
+static int begin_receiving(struct ferry_session *session)
 {
 	struct ferry_stream *stream = &session->stream;
 	struct ferry_image *image;
-	int err;
 
-	err = wait_for_turn(session, nonblock);
-	if (err)
-		return err;
 	image = ferry_queue_take_spare(&session->queue, stream->decoder.left,
 				       FERRY_IMAGE_USER);
 	if (!image)
@@ -265,7 +276,7 @@ static ssize_t write_image(struct ferry_session *session,
 	int err;
 
 	if (!stream->image) {
-		err = begin_receiving(session, nonblock);
+		err = begin_receiving(session);
 		if (err)
 			return err;
 	}
@@ -309,11 +320,10 @@ static ssize_t write_some(struct ferry_session *session, struct iov_iter *from,
 			  bool nonblock)
 {
 	struct ferry_decoder *decoder = &session->stream.decoder;
+	int err = wait_for_turn(session, nonblock);
 
-	if (READ_ONCE(session->queue.phase) != FERRY_PHASE_RECEIVING)
-		return -ENODEV;
-	if (READ_ONCE(session->queue.error))
-		return session->queue.error;
+	if (err)
+		return err;
 	switch (decoder->state) {
 	case FERRY_DECODE_HEADER:
 	case FERRY_DECODE_CONTROL:
@@ -338,19 +348,20 @@ static bool is_passing(int err)
 }
 
 /*
- * A stream without ferry's records does not say where it ends. If it could be
- * here, see the last load through: the user may not come back.
+ * See an initial image's load through before the user is told that its bytes
+ * were taken. A stream without ferry's records does not say where it ends: if
+ * it could be here, the same for the last load, for the user may not come back.
  */
-static ssize_t wait_at_possible_end(struct ferry_session *session,
-				    ssize_t done, bool nonblock)
+static ssize_t settle(struct ferry_session *session, ssize_t done,
+		      bool nonblock)
 {
 	struct ferry_decoder *decoder = &session->stream.decoder;
 	int err;
 
-	if (decoder->identified || decoder->state != FERRY_DECODE_HEADER ||
-	    decoder->kept)
-		return done;
-	err = wait_for_loads(session, nonblock);
+	err = wait_for_initial(session, nonblock);
+	if (!err && !decoder->identified && !decoder->kept &&
+	    decoder->state == FERRY_DECODE_HEADER)
+		err = wait_for_loads(session, nonblock);
 	return err && !is_passing(err) ? err : done;
 }
 
@@ -377,6 +388,9 @@ static void tell_progress(struct ferry_session *session)
  *
  * For both protocols: the data FD and the migration region.
  *
+ * Unless @nonblock, an initial image that ends in these bytes is loaded when
+ * it returns, or the error is that of the load.
+ *
  * Return: bytes taken, fewer than given if the rest can be given again later;
  * -EAGAIN, -EFAULT, -ENOMEM or -ERESTARTSYS if none was taken now; another
  * negative errno if the stream is refused for ever or the session is over.
@@ -400,7 +414,7 @@ ssize_t ferry_stream_write(struct ferry_session *session,
 
 	if (bytes < 0 && !(done && is_passing(bytes)))
 		return bytes;
-	return wait_at_possible_end(session, done, nonblock);
+	return settle(session, done, nonblock);
 }
 
 static ssize_t ferry_write_iter(struct kiocb *iocb, struct iov_iter *from)

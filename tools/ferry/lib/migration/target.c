@@ -121,6 +121,20 @@ static int write_data(struct mover *m, const uint8_t *data, size_t size)
 	return 0;
 }
 
+/* What was written is with the firmware when the driver takes more, or it never will be. */
+static int data_settles(struct mover *m)
+{
+	struct pollfd p = { .fd = m->data_fd, .events = POLLOUT };
+	int err = fd_wait(m->data_fd, POLLOUT, m->session->fail_fd, SILENT_DEVICE_MS);
+
+	if (err == -ETIMEDOUT)
+		return session_failf(m->session, ETIMEDOUT, "%s did not load its initial data in %d s",
+				     ferry_device_name(m->device), SILENT_DEVICE_MS / 1000);
+	if (err || session_failed(m->session))
+		return -ECANCELED;
+	return poll(&p, 1, 0) == 1 && p.revents & POLLERR ? refused(m, EIO, "cannot load its initial data") : 0;
+}
+
 static int damaged(struct mover *m, const char *what)
 {
 	return session_failf(m->session, EBADMSG, "%s is damaged: %s", m->session->link.channel->peer, what);
@@ -166,7 +180,8 @@ static int end_phase(struct mover *m, const struct packet *p)
 	if (phase == FERRY_PACKET_PHASE_STOP_COPY)
 		return finish(m);
 	if (phase == FERRY_PACKET_PHASE_INITIAL && s->live)
-		return session_try(s, link_say(&s->link, FERRY_PACKET_INITIAL_LOADED, m->number, NULL, 0, TRY_ERROR));
+		return data_settles(m) ?:
+		       session_try(s, link_say(&s->link, FERRY_PACKET_INITIAL_LOADED, m->number, NULL, 0, TRY_ERROR));
 	return 0;
 }
 

@@ -130,6 +130,7 @@ void test_region(struct bench *b);
 void test_memory(struct bench *b);
 void test_longest(struct bench *b);
 void test_backlog(struct bench *b);
+void test_initial(struct bench *b);
 void test_waits(struct bench *b);
 void test_log(struct bench *b);
 void test_pressure(struct bench *b);

@@ -20,6 +20,7 @@ static const struct group groups[] = {
     { "memory", test_memory },
     { "longest", test_longest },
     { "backlog", test_backlog },
+    { "initial", test_initial },
     { "waits", test_waits },
     { "log", test_log },
     { "pressure", test_pressure },

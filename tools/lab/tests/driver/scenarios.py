@@ -29,7 +29,7 @@ DRIVER = [
     Scenario("driver-never", driver("never"), driver="ferry", vfs=5, nic=SMALL),
     Scenario("driver-streams", driver("streams"), driver="ferry", vfs=4, nic=SMALL),
     Scenario("driver-readers", driver("readers"), kernels=("debug",), driver="ferry", nic=SMALL),
-    Scenario("driver-memory", driver("memory", "backlog", "waits", "log"), kernels=BOTH, driver="ferry", nic=WHOLE,
+    Scenario("driver-memory", driver("memory", "backlog", "initial", "waits", "log"), kernels=BOTH, driver="ferry", nic=WHOLE,
              options=NO_SCAN),
     Scenario("driver-longest", driver("longest"), driver="ferry", vfs=1, memory=11, nic={"state-size": "4080M",
              "in-chunks": "off"}, options=["--mem", "5120"]),

@@ -413,22 +413,53 @@ static void a_writer_waits_for_its_turn(struct kunit *test)
 {
 	struct fixture *f = fixture_of(test, FERRY_PHASE_RECEIVING);
 	struct ferry_queue *queue = &f->queue;
-	struct ferry_image *image = NULL;
+	struct ferry_image *image = image_at(f, FERRY_IMAGE_READY);
 
-	for (int i = 0; i < READY_MAX; i++) {
-		KUNIT_EXPECT_EQ(test, ferry_queue_has_turn(queue), 0);
-		KUNIT_EXPECT_TRUE(test, ferry_queue_is_writable(queue));
-		image = image_at(f, FERRY_IMAGE_READY);
-	}
+	/* One that waits, however many are loaded */
 	KUNIT_EXPECT_EQ(test, ferry_queue_has_turn(queue), -EAGAIN);
 	KUNIT_EXPECT_FALSE(test, ferry_queue_is_writable(queue));
 	ferry_queue_move(queue, image, FERRY_IMAGE_HELD);
 	KUNIT_EXPECT_EQ(test, ferry_queue_has_turn(queue), 0);
+	KUNIT_EXPECT_TRUE(test, ferry_queue_is_writable(queue));
+	image_at(f, FERRY_IMAGE_READY);
 	ferry_queue_fail(queue, -EINVAL);
 	ferry_queue_fail(queue, -EIO);
 	KUNIT_EXPECT_EQ(test, ferry_queue_has_turn(queue), -EINVAL);
 	KUNIT_EXPECT_TRUE(test, ferry_queue_is_writable(queue));
-	KUNIT_EXPECT_FALSE(test, ferry_queue_is_loading(queue));
+}
+
+/* At every place on its way, and no longer */
+static void a_writer_waits_for_an_initial_image(struct kunit *test)
+{
+	static const enum ferry_image_place way[] = {
+		FERRY_IMAGE_READY, FERRY_IMAGE_HELD, FERRY_IMAGE_FIRMWARE,
+	};
+	struct fixture *f = fixture_of(test, FERRY_PHASE_RECEIVING);
+	struct ferry_queue *queue = &f->queue;
+	struct ferry_image *image = image_at(f, FERRY_IMAGE_USER);
+
+	image->memory.length = 1;
+	KUNIT_EXPECT_EQ(test, ferry_queue_has_loaded(queue, false), 0);
+	for (int i = 0; i < ARRAY_SIZE(way); i++) {
+		ferry_queue_move(queue, image, way[i]);
+		image->kind = FERRY_IMAGE_MIDDLE;
+		KUNIT_EXPECT_EQ(test, ferry_queue_has_loaded(queue, false), -EAGAIN);
+		KUNIT_EXPECT_EQ(test, ferry_queue_has_loaded(queue, true), 0);
+		image->kind = FERRY_IMAGE_INITIAL;
+		KUNIT_EXPECT_EQ(test, ferry_queue_has_loaded(queue, true), -EAGAIN);
+		KUNIT_EXPECT_EQ(test, ferry_queue_has_turn(queue), -EAGAIN);
+		KUNIT_EXPECT_FALSE(test, ferry_queue_is_writable(queue));
+	}
+	ferry_queue_fail(queue, -EIO);
+	KUNIT_EXPECT_EQ(test, ferry_queue_has_loaded(queue, true), -EIO);
+	queue->error = 0;
+	ferry_queue_move(queue, image, FERRY_IMAGE_SPARE);
+	/* Held to be given back */
+	ferry_queue_move(queue, image, FERRY_IMAGE_HELD);
+	KUNIT_EXPECT_EQ(test, ferry_queue_has_loaded(queue, false), 0);
+	KUNIT_EXPECT_TRUE(test, ferry_queue_is_writable(queue));
+	ferry_queue_set_phase(queue, FERRY_PHASE_CLOSED);
+	KUNIT_EXPECT_EQ(test, ferry_queue_has_loaded(queue, true), -ENODEV);
 }
 
 static void a_writer_waits_for_memory(struct kunit *test)
@@ -476,6 +507,7 @@ static struct kunit_case queue_cases[] = {
 	KUNIT_CASE(who_sleeps_is_looked_for_sooner),
 	KUNIT_CASE(parts_of_a_final_image),
 	KUNIT_CASE(a_writer_waits_for_its_turn),
+	KUNIT_CASE(a_writer_waits_for_an_initial_image),
 	KUNIT_CASE(a_writer_waits_for_memory),
 	{}
 };
