@@ -192,7 +192,7 @@ static void test_queue(struct tracked *t)
 }
 
 /* Larger pages, of which users ask for parts: each part is told, once. */
-static void test_parts(struct tracked *t)
+static void test_in_parts(struct tracked *t)
 {
     unsigned told = 0, again = 0, all = 4 * HUGE_PAGES;
 
@@ -347,7 +347,7 @@ void test_tracking(struct bench *b)
     map_memory(&t, &b->vf[0], CHUNKS);
     test_refusals(&t);
     test_queue(&t);
-    test_parts(&t);
+    test_in_parts(&t);
     for (unsigned i = 0; i < sizeof(failing) / sizeof(*failing); i++)
         test_failing(b, &t, &failing[i]);
     test_reload(b, &t);
