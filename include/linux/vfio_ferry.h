@@ -75,8 +75,9 @@ struct vfio_ferry_estimate {
  * The engine has at most one of suspend, resume, query, save, load and
  * stop_tracking running per function. All operations but accept may sleep.
  * Each is bounded in time by the backend and reports its failures with
- * vfio_ferry_failed(). -ETIMEDOUT means that the effect is unknown; after any
- * other error the operation had none.
+ * vfio_ferry_failed(). -ETIMEDOUT means that the effect is unknown, and so does
+ * -ENXIO, of a physical function that is about to be reset; after any other
+ * error the operation had none.
  *
  * @family: name of the NIC family, written into the stream
  * @max_image: longest image the firmware can save or load
@@ -95,7 +96,8 @@ struct vfio_ferry_estimate {
  *	running function; the image is mapped and has room for the last
  *	estimate, NULL if that was 0
  * @map: make the image's memory reachable for the firmware
- * @unmap: the opposite. An error means the firmware may still reach it
+ * @unmap: the opposite. An error means the firmware may still reach it; that
+ *	the physical function is dead is none
  * @quiesce: give back what the images shared, none of which is mapped. The
  *	last operation before the device is closed or its physical function
  *	goes away; others may follow after a new open or vfio_ferry_attach()
