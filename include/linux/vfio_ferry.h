@@ -101,7 +101,8 @@ struct vfio_ferry_estimate {
  * @quiesce: give back what the images shared, none of which is mapped. The
  *	last operation before the device is closed or its physical function
  *	goes away; others may follow after a new open or vfio_ferry_attach()
- * @identify: fill the identity record except for the PCI fields
+ * @identify: fill the identity record except for the PCI fields; a session
+ *	begins with it, and not if it fails
  * @accept: may a stream of that source be loaded into a function with this
  *	identity? Both are of the same family and PCI ID. If not, fill @why.
  *	A pure function, called with a spinlock held
@@ -130,8 +131,8 @@ struct vfio_ferry_ops {
 	int (*unmap)(struct vfio_ferry_device *device,
 		     struct vfio_ferry_image *image);
 	void (*quiesce)(struct vfio_ferry_device *device);
-	void (*identify)(struct vfio_ferry_device *device,
-			 struct vfio_ferry_identity *identity);
+	int (*identify)(struct vfio_ferry_device *device,
+			struct vfio_ferry_identity *identity);
 	int (*accept)(const struct vfio_ferry_identity *own,
 		      const struct vfio_ferry_identity *source,
 		      char *why, size_t size);

@@ -235,6 +235,26 @@ static void round_of(struct bench *b, unsigned n, const struct stream *s)
     }
 }
 
+/* ---- what changed meanwhile ---- */
+
+/* It may be other firmware: ferry asks it again what it can, before it migrates. */
+static void test_asked_again(struct bench *b, struct vf *v)
+{
+    char text[1024];
+    int err, fd;
+
+    die_reloading(b);
+    model_arm(b, (struct fault){ .opcode = OP_QUERY_HCA_CAP, .vhca_id = VHCA_ID_PF, .action = FAULT_FAIL,
+                                 .status = ST_BAD_PARAM, .syndrome = 0x99 });
+    err = mig_set(&v->fn, VFIO_DEVICE_STATE_PRE_COPY, &fd);
+    model_disarm(b);
+    ok(err == -EOPNOTSUPP && mig_get(&v->fn) == VFIO_DEVICE_STATE_RUNNING,
+       "a VF that the PF's new firmware does not migrate: PRE_COPY is refused (%d)", err);
+    ok(strstr(ferry_show(v, "features", text, sizeof(text)), "no migration: ") != NULL, "and debugfs says why");
+    ok(migrates(v, &b->vf[1]), "if it does after all, the VF migrates");
+    ok(!strstr(ferry_show(v, "features", text, sizeof(text)), "no migration: "), "and debugfs says no more");
+}
+
 void test_deaths(struct bench *b)
 {
     const char *rounds = getenv("ROUNDS");
@@ -250,6 +270,7 @@ void test_deaths(struct bench *b)
     s = vf_record(&b->vf[0], true, &sum);
     for (unsigned n = 0; n < (rounds ? (unsigned)atoi(rounds) : ROUNDS); n++)
         round_of(b, n, &s);
+    test_asked_again(b, &b->vf[0]);
     for (unsigned i = 0; i < VFS; i++)
         vf_close(&b->vf[i]);
     stream_free(&s);

@@ -60,22 +60,59 @@ static int query_vhca_id(struct mlx5_ferry *nic, void *out)
 	return err;
 }
 
-/* The physical function may have come back with other numbers. */
+/* Why the VF cannot be migrated, or NULL if it can. */
+static const char *examine(struct mlx5_ferry *nic, void *out)
+{
+	struct mlx5_core_dev *mdev = nic->mdev;
+	__be32 *capabilities;
+
+	if (!MLX5_CAP_GEN(mdev, migration))
+		return "the firmware of the physical function cannot migrate VFs";
+	if (!MLX5_CAP_GEN_2(mdev, migration_multi_load) ||
+	    !MLX5_CAP_GEN_2(mdev, migration_tracking_state))
+		return "the firmware of the physical function has no pre-copy";
+	if (query_capabilities(nic, MLX5_CAP_GENERAL_2 << 1 |
+			       HCA_CAP_OPMOD_GET_MAX, out))
+		return "the firmware does not tell the VF's capabilities";
+	if (!MLX5_GET(query_hca_cap_out, out,
+		      capability.cmd_hca_cap_2.migratable))
+		return "the VF is not migratable, see devlink-port(8), function set migratable";
+	if (query_vhca_id(nic, out))
+		return "the firmware does not tell the VF's number";
+
+	nic->chunks = MLX5_CAP_GEN_2(mdev, migration_in_chunks);
+	capabilities = (__be32 *)mdev->caps.hca[MLX5_CAP_GENERAL_2]->cur;
+	nic->tells_reinit =
+		be32_to_cpu(capabilities[HCA_CAP_2_MIGRATION_STATE_DW]) &
+		HCA_CAP_2_MIGRATION_STATE;
+	return NULL;
+}
+
+/*
+ * The physical function may have come back with other firmware, settings and
+ * numbers. At the notification of that the firmware does not know the VF yet.
+ */
 static int renew(struct mlx5_ferry *nic)
 {
+	const char *reason;
 	void *out;
-	int err;
 
 	if (likely(!READ_ONCE(nic->renewed)))
 		return 0;
 	out = kzalloc(MLX5_ST_SZ_BYTES(query_hca_cap_out), GFP_KERNEL);
 	if (!out)
 		return -ENOMEM;
-	err = query_vhca_id(nic, out);
-	if (!err)
-		WRITE_ONCE(nic->renewed, false);
+	reason = examine(nic, out);
 	kfree(out);
-	return err;
+	if (reason && reason != nic->lost)
+		dev_info(&nic->ferry.core.pdev->dev,
+			 "no migration since the physical function came back: %s\n",
+			 reason);
+	WRITE_ONCE(nic->lost, reason);
+	if (reason)
+		return -EOPNOTSUPP;
+	WRITE_ONCE(nic->renewed, false);
+	return 0;
 }
 
 static int mlx5_ferry_suspend(struct vfio_ferry_device *device,
@@ -225,15 +262,19 @@ static u64 mlx5_ferry_part_bytes(struct vfio_ferry_device *device)
 	return to_mlx5_ferry(device)->chunks ? PART_BYTES : 0;
 }
 
-static void mlx5_ferry_identify(struct vfio_ferry_device *device,
-				struct vfio_ferry_identity *identity)
+static int mlx5_ferry_identify(struct vfio_ferry_device *device,
+			       struct vfio_ferry_identity *identity)
 {
 	struct mlx5_ferry *nic = to_mlx5_ferry(device);
+	int err = renew(nic);
 
+	if (err)
+		return err;
 	identity->firmware[0] = cpu_to_le16(fw_rev_maj(nic->mdev));
 	identity->firmware[1] = cpu_to_le16(fw_rev_min(nic->mdev));
 	identity->firmware[2] = cpu_to_le16(fw_rev_sub(nic->mdev));
 	identity->capabilities = cpu_to_le64(nic->chunks ? IDENTITY_CHUNKS : 0);
+	return 0;
 }
 
 /*
@@ -276,6 +317,8 @@ static void mlx5_ferry_describe(struct vfio_ferry_device *device,
 	seq_printf(to, "vhca-id %u\n", nic->vhca_id);
 	seq_printf(to, "%s\n", nic->chunks ? "chunks" : "no chunks");
 	seq_printf(to, "%s\n", nic->tells_reinit ? "reinit" : "no reinit");
+	if (READ_ONCE(nic->lost))
+		seq_printf(to, "no migration: %s\n", READ_ONCE(nic->lost));
 }
 
 const struct vfio_ferry_ops mlx5_ferry_ops = {
@@ -312,34 +355,6 @@ static int notify(struct notifier_block *nb, unsigned long event, void *data)
 		break;
 	}
 	return NOTIFY_OK;
-}
-
-/* Why the VF cannot be migrated, or NULL if it can. */
-static const char *examine(struct mlx5_ferry *nic, void *out)
-{
-	struct mlx5_core_dev *mdev = nic->mdev;
-	__be32 *capabilities;
-
-	if (!MLX5_CAP_GEN(mdev, migration))
-		return "the firmware of the physical function cannot migrate VFs";
-	if (!MLX5_CAP_GEN_2(mdev, migration_multi_load) ||
-	    !MLX5_CAP_GEN_2(mdev, migration_tracking_state))
-		return "the firmware of the physical function has no pre-copy";
-	if (query_capabilities(nic, MLX5_CAP_GENERAL_2 << 1 |
-			       HCA_CAP_OPMOD_GET_MAX, out))
-		return "the firmware does not tell the VF's capabilities";
-	if (!MLX5_GET(query_hca_cap_out, out,
-		      capability.cmd_hca_cap_2.migratable))
-		return "the VF is not migratable, see devlink-port(8), function set migratable";
-	if (query_vhca_id(nic, out))
-		return "the firmware does not tell the VF's number";
-
-	nic->chunks = MLX5_CAP_GEN_2(mdev, migration_in_chunks);
-	capabilities = (__be32 *)mdev->caps.hca[MLX5_CAP_GENERAL_2]->cur;
-	nic->tells_reinit =
-		be32_to_cpu(capabilities[HCA_CAP_2_MIGRATION_STATE_DW]) &
-		HCA_CAP_2_MIGRATION_STATE;
-	return NULL;
 }
 
 /**
