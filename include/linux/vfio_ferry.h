@@ -104,8 +104,9 @@ struct vfio_ferry_estimate {
  * @identify: fill the identity record except for the PCI fields; a session
  *	begins with it, and not if it fails
  * @accept: may a stream of that source be loaded into a function with this
- *	identity? Both are of the same family and PCI ID. If not, fill @why.
- *	A pure function, called with a spinlock held
+ *	identity? Both are of the same family and PCI IDs. If not, fill @why; if
+ *	it may, but nobody is known to have tried, fill it as well. A pure
+ *	function, called with a spinlock held
  * @describe: print properties of the function and its firmware, one per line
  */
 struct vfio_ferry_ops {

@@ -14,6 +14,7 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
+#include "../compat.h"
 #include "command.h"
 #include "firmware.h"
 #include "memory.h"
@@ -262,6 +263,15 @@ static u64 mlx5_ferry_part_bytes(struct vfio_ferry_device *device)
 	return to_mlx5_ferry(device)->chunks ? PART_BYTES : 0;
 }
 
+/* A checksum of the PSID, NVIDIA's name for a model of a card; 0 if it has none. */
+static u16 card_of(struct mlx5_core_dev *mdev)
+{
+	size_t length = strnlen(mdev->board_id, sizeof(mdev->board_id));
+	u32 crc = crc32c(~0U, mdev->board_id, length);
+
+	return length ? crc ^ crc >> 16 ?: 1 : 0;
+}
+
 static int mlx5_ferry_identify(struct vfio_ferry_device *device,
 			       struct vfio_ferry_identity *identity)
 {
@@ -273,13 +283,24 @@ static int mlx5_ferry_identify(struct vfio_ferry_device *device,
 	identity->firmware[0] = cpu_to_le16(fw_rev_maj(nic->mdev));
 	identity->firmware[1] = cpu_to_le16(fw_rev_min(nic->mdev));
 	identity->firmware[2] = cpu_to_le16(fw_rev_sub(nic->mdev));
+	identity->firmware[3] = cpu_to_le16(card_of(nic->mdev));
 	identity->capabilities = cpu_to_le64(nic->chunks ? IDENTITY_CHUNKS : 0);
 	return 0;
 }
 
+static void compare_firmware(const char *what, const u16 theirs[4],
+			     const u16 ours[4], char *why, size_t size)
+{
+	snprintf(why, size, "the source's firmware %u.%u.%u is %s, %u.%u.%u",
+		 theirs[0], theirs[1], theirs[2], what, ours[0], ours[1],
+		 ours[2]);
+}
+
 /*
- * What the firmware itself would refuse, but only after the source stopped:
- * parts that it cannot join, and images of a firmware newer than it is.
+ * What the firmware itself would refuse: parts that it cannot join, images of
+ * another generation of cards (28 is ConnectX-7, 32 BlueField-3) or of firmware
+ * newer than it is. NVIDIA asks for the same firmware and PSID on both sides;
+ * with others it may work, and the first LOAD tells while the source runs.
  */
 static int mlx5_ferry_accept(const struct vfio_ferry_identity *own,
 			     const struct vfio_ferry_identity *source,
@@ -287,11 +308,12 @@ static int mlx5_ferry_accept(const struct vfio_ferry_identity *own,
 {
 	u64 lacking = le64_to_cpu(source->capabilities) &
 		      ~le64_to_cpu(own->capabilities);
-	u32 theirs = le16_to_cpu(source->firmware[0]) << 16 |
-		     le16_to_cpu(source->firmware[1]);
-	u32 ours = le16_to_cpu(own->firmware[0]) << 16 |
-		   le16_to_cpu(own->firmware[1]);
+	u16 theirs[4], ours[4];
 
+	for (int i = 0; i < 4; i++) {
+		theirs[i] = le16_to_cpu(source->firmware[i]);
+		ours[i] = le16_to_cpu(own->firmware[i]);
+	}
 	if (lacking) {
 		snprintf(why, size, "%s",
 			 lacking & IDENTITY_CHUNKS ?
@@ -299,13 +321,19 @@ static int mlx5_ferry_accept(const struct vfio_ferry_identity *own,
 			 "the source uses a capability that this driver does not know");
 		return -EOPNOTSUPP;
 	}
-	if (theirs > ours) {
-		snprintf(why, size,
-			 "the source's firmware %u.%u is newer than this one, %u.%u",
-			 theirs >> 16, theirs & 0xffff, ours >> 16,
-			 ours & 0xffff);
-		return -EOPNOTSUPP;
+	if (theirs[0] != ours[0]) {
+		compare_firmware("for another generation of cards than this",
+				 theirs, ours, why, size);
+		return -EXDEV;
 	}
+	if (theirs[1] > ours[1]) {
+		compare_firmware("newer than this", theirs, ours, why, size);
+		return -EXDEV;
+	}
+	if (theirs[1] != ours[1] || theirs[2] != ours[2])
+		compare_firmware("another than this", theirs, ours, why, size);
+	else if (theirs[3] && ours[3] && theirs[3] != ours[3])
+		snprintf(why, size, "the source is another model of card (PSID)");
 	return 0;
 }
 
