@@ -76,12 +76,12 @@ struct vfio_ferry_estimate {
  * The engine has at most one of suspend, resume, query, save, load and
  * stop_tracking running per function. All operations but accept may sleep.
  * Each is bounded in time by the backend and reports its failures with
- * vfio_ferry_failed(). -ETIMEDOUT means that the effect is unknown; after any
- * other error the operation had none. -ESTALE, of an incremental query or a
- * save with VFIO_FERRY_SAVE_TRACK, means that the firmware does not know any
- * more what changed, or could not keep up: no failure, but the next image is
- * the final one, and a full one. Any other error of such a save fails the
- * session.
+ * vfio_ferry_failed(). -ETIMEDOUT means that the effect is unknown, and so does
+ * -ENXIO, of a physical function that is about to be reset; after any other
+ * error the operation had none. -ESTALE, of an incremental query or a save with
+ * VFIO_FERRY_SAVE_TRACK, means that the firmware does not know any more what
+ * changed, or could not keep up: no failure, but the next image is the final
+ * one, and a full one. Any other error of such a save fails the session.
  *
  * @family: name of the NIC family, written into the stream
  * @max_image: longest image the firmware can save or load
@@ -102,14 +102,17 @@ struct vfio_ferry_estimate {
  *	failed; the image is mapped and has room for its estimate if there was
  *	memory, NULL if there was none at all
  * @map: make the image's memory reachable for the firmware
- * @unmap: the opposite. An error means the firmware may still reach it
+ * @unmap: the opposite. An error means the firmware may still reach it; that
+ *	the physical function is dead is none
  * @quiesce: give back what the images shared, none of which is mapped. The
  *	last operation before the device is closed or its physical function
  *	goes away; others may follow after a new open or vfio_ferry_attach()
- * @identify: fill the identity record except for the PCI fields
+ * @identify: fill the identity record except for the PCI fields; a session
+ *	begins with it, and not if it fails
  * @accept: may a stream of that source be loaded into a function with this
- *	identity? Both are of the same family and PCI ID. If not, fill @why.
- *	A pure function, called with a spinlock held
+ *	identity? Both are of the same family and PCI IDs. If not, fill @why; if
+ *	it may, but nobody is known to have tried, fill it as well. A pure
+ *	function, called with a spinlock held
  * @describe: print properties of the function and its firmware, one per line
  */
 struct vfio_ferry_ops {
@@ -135,8 +138,8 @@ struct vfio_ferry_ops {
 	int (*unmap)(struct vfio_ferry_device *device,
 		     struct vfio_ferry_image *image);
 	void (*quiesce)(struct vfio_ferry_device *device);
-	void (*identify)(struct vfio_ferry_device *device,
-			 struct vfio_ferry_identity *identity);
+	int (*identify)(struct vfio_ferry_device *device,
+			struct vfio_ferry_identity *identity);
 	int (*accept)(const struct vfio_ferry_identity *own,
 		      const struct vfio_ferry_identity *source,
 		      char *why, size_t size);

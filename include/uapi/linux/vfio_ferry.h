@@ -49,7 +49,8 @@ struct vfio_ferry_record {
  * @device: PCI device ID of the VF
  * @subsystem_vendor: PCI subsystem vendor ID of the VF
  * @subsystem_device: PCI subsystem ID of the VF
- * @firmware: version of the source's firmware: major, minor, patch, 0
+ * @firmware: version of the source's firmware: major, minor, patch; and a
+ *	checksum of the card's model, 0 if that is not known
  * @capabilities: what the target's firmware needs to load the images; the
  *	bits are the NIC family's
  */

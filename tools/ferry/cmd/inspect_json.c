@@ -107,6 +107,7 @@ static void add_identity(json_object *to, const struct ferry_stream_identity *id
 	NUMBER(to, "subsystem_vendor", identity->subsystem_vendor);
 	NUMBER(to, "subsystem_device", identity->subsystem_device);
 	json_object_object_add(to, "firmware", firmware_text(identity->firmware));
+	NUMBER(to, "card", identity->firmware[3]);
 	NUMBER(to, "capabilities", identity->capabilities);
 }
 

@@ -98,9 +98,10 @@ static void packet_seen(void *context, const struct ferry_saved_packet *packet)
 
 static void says_identity(const struct ferry_stream_identity *identity)
 {
-	printf("family %s, %04x:%04x, firmware %u.%u.%u, needs capabilities %#" PRIx64 "\n",
-	       identity->family, identity->vendor, identity->device, identity->firmware[0],
-	       identity->firmware[1], identity->firmware[2], identity->capabilities);
+	printf("family %s, %04x:%04x, subsystem %04x:%04x, firmware %u.%u.%u, card %#x, needs capabilities %#" PRIx64 "\n",
+	       identity->family, identity->vendor, identity->device, identity->subsystem_vendor,
+	       identity->subsystem_device, identity->firmware[0], identity->firmware[1], identity->firmware[2],
+	       identity->firmware[3], identity->capabilities);
 }
 
 static const char *right(bool is)

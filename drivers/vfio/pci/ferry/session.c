@@ -28,12 +28,15 @@ MODULE_PARM_DESC(max_inflight_bytes,
  * @vf: the function, which has none
  * @phase: what it is for
  *
+ * May sleep: the backend may have to ask the firmware who the function is.
+ *
  * Return: the session, with the function's reference, or an error pointer.
  */
 struct ferry_session *ferry_session_new(struct ferry_vf *vf,
 					enum ferry_phase phase)
 {
 	struct ferry_session *session;
+	int err;
 
 	lockdep_assert_held(&vf->state_mutex);
 	if (ferry_fault_hit(&vf->fault, FERRY_FAULT_SESSION))
@@ -41,12 +44,16 @@ struct ferry_session *ferry_session_new(struct ferry_vf *vf,
 	session = kzalloc_obj(*session, GFP_KERNEL_ACCOUNT);
 	if (!session)
 		return ERR_PTR(-ENOMEM);
+	err = ferry_vf_identify(vf, &session->own);
+	if (err) {
+		kfree(session);
+		return ERR_PTR(err);
+	}
 	kref_init(&session->ref);
 	ferry_vf_get(vf);
 	session->vf = vf;
 	session->protocol = vf->protocol;
 	session->memcg = get_mem_cgroup_from_mm(current->mm);
-	ferry_vf_identify(vf, &session->own);
 	ferry_queue_init(&session->queue, phase, READ_ONCE(max_inflight_bytes));
 	ferry_stream_init(&session->stream, &session->queue, vf->max_image);
 

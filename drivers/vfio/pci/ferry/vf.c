@@ -75,8 +75,10 @@ void ferry_vf_put(struct ferry_vf *vf)
  * ferry_vf_identify() - who the function is, for a stream
  * @vf: the function, attached
  * @own: filled
+ *
+ * Return: 0 or negative errno.
  */
-void ferry_vf_identify(struct ferry_vf *vf, struct vfio_ferry_identity *own)
+int ferry_vf_identify(struct ferry_vf *vf, struct vfio_ferry_identity *own)
 {
 	struct pci_dev *pdev = vf->device->core.pdev;
 
@@ -87,7 +89,7 @@ void ferry_vf_identify(struct ferry_vf *vf, struct vfio_ferry_identity *own)
 	own->device = cpu_to_le16(pdev->device);
 	own->subsystem_vendor = cpu_to_le16(pdev->subsystem_vendor);
 	own->subsystem_device = cpu_to_le16(pdev->subsystem_device);
-	vf->device->ops->identify(vf->device, own);
+	return vf->device->ops->identify(vf->device, own);
 }
 
 /**

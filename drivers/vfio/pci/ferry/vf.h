@@ -146,7 +146,7 @@ int ferry_vf_new(struct vfio_ferry_device *device,
 		 const struct vfio_ferry_ops *ops, work_func_t worker);
 void ferry_vf_get(struct ferry_vf *vf);
 void ferry_vf_put(struct ferry_vf *vf);
-void ferry_vf_identify(struct ferry_vf *vf, struct vfio_ferry_identity *own);
+int ferry_vf_identify(struct ferry_vf *vf, struct vfio_ferry_identity *own);
 __printf(2, 3) void ferry_vf_refuse(struct ferry_vf *vf, const char *format, ...);
 
 void ferry_window_open(struct ferry_vf *vf);

@@ -26,6 +26,35 @@ static int refuse(struct ferry_session *session)
 	return decoder->error;
 }
 
+static int compare_ids(const struct vfio_ferry_identity *own,
+		       const struct vfio_ferry_identity *source,
+		       char *why, size_t size)
+{
+	if (memcmp(own->family, source->family, sizeof(own->family)))
+		/* Another host's bytes, on their way to the log */
+		snprintf(why, size, "the source is of family %*pE",
+			 (int)strnlen(source->family, sizeof(source->family)),
+			 source->family);
+	else if (own->vendor != source->vendor ||
+		 own->device != source->device)
+		snprintf(why, size,
+			 "the source is a %04x:%04x, this is a %04x:%04x",
+			 le16_to_cpu(source->vendor),
+			 le16_to_cpu(source->device),
+			 le16_to_cpu(own->vendor), le16_to_cpu(own->device));
+	else if (own->subsystem_vendor != source->subsystem_vendor ||
+		 own->subsystem_device != source->subsystem_device)
+		snprintf(why, size,
+			 "the source is of subsystem %04x:%04x, this of %04x:%04x",
+			 le16_to_cpu(source->subsystem_vendor),
+			 le16_to_cpu(source->subsystem_device),
+			 le16_to_cpu(own->subsystem_vendor),
+			 le16_to_cpu(own->subsystem_device));
+	else
+		return 0;
+	return -EXDEV;
+}
+
 /* Can this function load what that source saves? */
 static int judge_identity(struct ferry_session *session)
 {
@@ -33,32 +62,22 @@ static int judge_identity(struct ferry_session *session)
 	const struct vfio_ferry_identity *source = &decoder->identity;
 	const struct vfio_ferry_identity *own = &session->own;
 	struct ferry_queue *queue = &session->queue;
-	char why[96] = "";
-	int err = 0;
+	char why[sizeof(session->vf->refusal)] = "";
+	int err = compare_ids(own, source, why, sizeof(why));
 
-	if (memcmp(own->family, source->family, sizeof(own->family))) {
-		/* Another host's bytes, on their way to the log */
-		snprintf(why, sizeof(why), "the source is of family %*pE",
-			 (int)strnlen(source->family, sizeof(source->family)),
-			 source->family);
-		err = -EXDEV;
-	} else if (own->vendor != source->vendor ||
-		   own->device != source->device) {
-		snprintf(why, sizeof(why),
-			 "the source is a %04x:%04x, this is a %04x:%04x",
-			 le16_to_cpu(source->vendor),
-			 le16_to_cpu(source->device),
-			 le16_to_cpu(own->vendor), le16_to_cpu(own->device));
-		err = -EXDEV;
-	} else {
+	if (!err) {
 		spin_lock_irq(&queue->lock);
 		if (queue->phase != FERRY_PHASE_CLOSED)
 			err = session->vf->device->ops->accept(own, source, why,
 							       sizeof(why));
 		spin_unlock_irq(&queue->lock);
 	}
-	if (!err)
+	if (!err) {
+		if (*why)
+			pr_info_ratelimited("vfio_ferry %s: untried: %s\n",
+					    session->vf->name, why);
 		return 0;
+	}
 	ferry_vf_refuse(session->vf, "%s", why);
 	ferry_queue_fail(queue, err);
 	ferry_decoder_refuse(decoder, err, "source that cannot be loaded here");

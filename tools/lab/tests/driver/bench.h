@@ -100,6 +100,8 @@ const char *ferry_reason(struct vf *v, char *to, size_t size);
 /* The same, of any file and of a data FD's fdinfo. */
 int64_t file_number(const char *path, const char *name);
 int64_t fd_number(int fd, const char *name);
+/* Everything that can be done with the FD of a session that is over fails; says what does not. */
+bool fd_is_dead(int fd, bool load);
 /* Does a process or thread sleep in that system call? */
 bool task_waits_in(pid_t task, long call);
 /* Most bytes that images of a session that begins may take; what that was before. */
@@ -121,6 +123,7 @@ void test_never(struct bench *b);
 void test_allocations(struct bench *b);
 void test_removals(struct bench *b);
 void test_teardown(struct bench *b);
+void test_deaths(struct bench *b);
 void test_readers(struct bench *b);
 void test_interop(struct bench *b);
 void test_scenario(struct bench *b);

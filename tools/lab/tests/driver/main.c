@@ -14,6 +14,7 @@ static const struct group groups[] = {
     { "never", test_never },
     { "allocations", test_allocations },
     { "removals", test_removals },
+    { "deaths", test_deaths },
     { "readers", test_readers },
     { "interop", test_interop },
     { "region", test_region },

@@ -25,6 +25,7 @@ DRIVER = [
     # The longest first. One CPU each, and the debug kernel preempts: with two, QEMU's TCG dies now and then when a BAR's
     # mapping changes on one (a reset) while the other uses it.
     Scenario("driver-removals", driver("removals", "teardown"), kernels=("debug",), driver="ferry", nic=SMALL),
+    Scenario("driver-deaths", driver("deaths"), kernels=("debug",), driver="ferry", nic=SMALL),
     Scenario("driver-allocations", driver("allocations"), kernels=("debug",), driver="ferry", nic=SMALL),
     Scenario("driver-never", driver("never"), driver="ferry", vfs=5, nic=SMALL),
     Scenario("driver-streams", driver("streams"), driver="ferry", vfs=4, nic=SMALL),

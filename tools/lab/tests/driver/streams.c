@@ -328,7 +328,11 @@ static void add_foreign(const struct stream *s, const struct records *all)
     FIELD("family", family, "other", 6);
     FIELD("vendor", vendor, "\x86\x80", 2);
     FIELD("device", device, "\x18\x10", 2);
-    FIELD("major firmware version", firmware[0], ones, 2);
+    FIELD("subsystem vendor", subsystem_vendor, ones, 2);
+    FIELD("subsystem", subsystem_device, ones, 2);
+    FIELD("generation of firmware", firmware[0], "\1\0", 2);
+    FIELD("generation of newer firmware", firmware[0], ones, 2);
+    FIELD("minor firmware version", firmware[1], ones, 2);
     FIELD("set of capabilities", capabilities, ones, 8);
 #undef FIELD
 }

@@ -91,6 +91,14 @@ int mlx5_ferry_command(struct mlx5_ferry *nic, const char *name, void *in,
  * memory for the command itself: that passes, whereas an object that is not
  * ended is lost, and what it reaches with it.
  *
+ * When the physical function is in a fatal error, is off the bus or is being
+ * reset, no command reaches the firmware any more (-ENXIO), and mlx5_core
+ * counts such objects as ended: it gives back its queues and even the pages
+ * that the firmware itself was given, for what comes next is a reset, which
+ * ends them all, or nothing at all. mlx5_cmd_check() knows which commands that
+ * is true of. Whoever calls this removes the DMA mapping before the memory has
+ * another use, so the IOMMU stops what a dying device may still send.
+ *
  * Return: 0 or negative errno.
  */
 int mlx5_ferry_give_back(struct mlx5_ferry *nic, const char *name, void *in,
@@ -104,5 +112,7 @@ int mlx5_ferry_give_back(struct mlx5_ferry *nic, const char *name, void *in,
 			break;
 		msleep(GIVE_BACK_PAUSE_MS);
 	}
+	if (err == -ENXIO)
+		err = mlx5_cmd_check(nic->mdev, err, in, out);
 	return err ? mlx5_ferry_report(nic, name, err, out) : 0;
 }

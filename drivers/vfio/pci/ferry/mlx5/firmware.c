@@ -14,6 +14,7 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
+#include "../compat.h"
 #include "command.h"
 #include "firmware.h"
 #include "memory.h"
@@ -60,29 +61,65 @@ static int query_vhca_id(struct mlx5_ferry *nic, void *out)
 	return err;
 }
 
+/* Why the VF cannot be migrated, or NULL if it can. */
+static const char *examine(struct mlx5_ferry *nic, void *out)
+{
+	struct mlx5_core_dev *mdev = nic->mdev;
+	__be32 *capabilities;
+
+	if (!MLX5_CAP_GEN(mdev, migration))
+		return "the firmware of the physical function cannot migrate VFs";
+	if (!MLX5_CAP_GEN_2(mdev, migration_multi_load) ||
+	    !MLX5_CAP_GEN_2(mdev, migration_tracking_state))
+		return "the firmware of the physical function has no pre-copy";
+	if (query_capabilities(nic, MLX5_CAP_GENERAL_2 << 1 |
+			       HCA_CAP_OPMOD_GET_MAX, out))
+		return "the firmware does not tell the VF's capabilities";
+	if (!MLX5_GET(query_hca_cap_out, out,
+		      capability.cmd_hca_cap_2.migratable))
+		return "the VF is not migratable, see devlink-port(8), function set migratable";
+	if (query_vhca_id(nic, out))
+		return "the firmware does not tell the VF's number";
+
+	nic->chunks = MLX5_CAP_GEN_2(mdev, migration_in_chunks);
+	capabilities = (__be32 *)mdev->caps.hca[MLX5_CAP_GENERAL_2]->cur;
+	nic->tells_reinit =
+		be32_to_cpu(capabilities[HCA_CAP_2_MIGRATION_STATE_DW]) &
+		HCA_CAP_2_MIGRATION_STATE;
+	return NULL;
+}
+
 /**
- * mlx5_ferry_renew() - the physical function may have come back with other numbers
+ * mlx5_ferry_renew() - ask all of the VF again if its physical function was away
  * @nic: the VF
  *
- * Before the first command about the VF.
+ * Before the first command about the VF: the physical function may have come
+ * back with other firmware, settings and numbers. At the notification of that
+ * the firmware does not know the VF yet.
  *
  * Return: 0 or negative errno.
  */
 int mlx5_ferry_renew(struct mlx5_ferry *nic)
 {
+	const char *reason;
 	void *out;
-	int err;
 
 	if (likely(!READ_ONCE(nic->renewed)))
 		return 0;
 	out = kzalloc(MLX5_ST_SZ_BYTES(query_hca_cap_out), GFP_KERNEL);
 	if (!out)
 		return -ENOMEM;
-	err = query_vhca_id(nic, out);
-	if (!err)
-		WRITE_ONCE(nic->renewed, false);
+	reason = examine(nic, out);
 	kfree(out);
-	return err;
+	if (reason && reason != nic->lost)
+		dev_info(&nic->ferry.core.pdev->dev,
+			 "no migration since the physical function came back: %s\n",
+			 reason);
+	WRITE_ONCE(nic->lost, reason);
+	if (reason)
+		return -EOPNOTSUPP;
+	WRITE_ONCE(nic->renewed, false);
+	return 0;
 }
 
 static int mlx5_ferry_suspend(struct vfio_ferry_device *device,
@@ -259,20 +296,44 @@ static u64 mlx5_ferry_part_bytes(struct vfio_ferry_device *device)
 	return to_mlx5_ferry(device)->chunks ? PART_BYTES : 0;
 }
 
-static void mlx5_ferry_identify(struct vfio_ferry_device *device,
-				struct vfio_ferry_identity *identity)
+/* A checksum of the PSID, NVIDIA's name for a model of a card; 0 if it has none. */
+static u16 card_of(struct mlx5_core_dev *mdev)
+{
+	size_t length = strnlen(mdev->board_id, sizeof(mdev->board_id));
+	u32 crc = crc32c(~0U, mdev->board_id, length);
+
+	return length ? crc ^ crc >> 16 ?: 1 : 0;
+}
+
+static int mlx5_ferry_identify(struct vfio_ferry_device *device,
+			       struct vfio_ferry_identity *identity)
 {
 	struct mlx5_ferry *nic = to_mlx5_ferry(device);
+	int err = mlx5_ferry_renew(nic);
 
+	if (err)
+		return err;
 	identity->firmware[0] = cpu_to_le16(fw_rev_maj(nic->mdev));
 	identity->firmware[1] = cpu_to_le16(fw_rev_min(nic->mdev));
 	identity->firmware[2] = cpu_to_le16(fw_rev_sub(nic->mdev));
+	identity->firmware[3] = cpu_to_le16(card_of(nic->mdev));
 	identity->capabilities = cpu_to_le64(nic->chunks ? IDENTITY_CHUNKS : 0);
+	return 0;
+}
+
+static void compare_firmware(const char *what, const u16 theirs[4],
+			     const u16 ours[4], char *why, size_t size)
+{
+	snprintf(why, size, "the source's firmware %u.%u.%u is %s, %u.%u.%u",
+		 theirs[0], theirs[1], theirs[2], what, ours[0], ours[1],
+		 ours[2]);
 }
 
 /*
- * What the firmware itself would refuse, but only after the source stopped:
- * parts that it cannot join, and images of a firmware newer than it is.
+ * What the firmware itself would refuse: parts that it cannot join, images of
+ * another generation of cards (28 is ConnectX-7, 32 BlueField-3) or of firmware
+ * newer than it is. NVIDIA asks for the same firmware and PSID on both sides;
+ * with others it may work, and the first LOAD tells while the source runs.
  */
 static int mlx5_ferry_accept(const struct vfio_ferry_identity *own,
 			     const struct vfio_ferry_identity *source,
@@ -280,11 +341,12 @@ static int mlx5_ferry_accept(const struct vfio_ferry_identity *own,
 {
 	u64 lacking = le64_to_cpu(source->capabilities) &
 		      ~le64_to_cpu(own->capabilities);
-	u32 theirs = le16_to_cpu(source->firmware[0]) << 16 |
-		     le16_to_cpu(source->firmware[1]);
-	u32 ours = le16_to_cpu(own->firmware[0]) << 16 |
-		   le16_to_cpu(own->firmware[1]);
+	u16 theirs[4], ours[4];
 
+	for (int i = 0; i < 4; i++) {
+		theirs[i] = le16_to_cpu(source->firmware[i]);
+		ours[i] = le16_to_cpu(own->firmware[i]);
+	}
 	if (lacking) {
 		snprintf(why, size, "%s",
 			 lacking & IDENTITY_CHUNKS ?
@@ -292,13 +354,19 @@ static int mlx5_ferry_accept(const struct vfio_ferry_identity *own,
 			 "the source uses a capability that this driver does not know");
 		return -EOPNOTSUPP;
 	}
-	if (theirs > ours) {
-		snprintf(why, size,
-			 "the source's firmware %u.%u is newer than this one, %u.%u",
-			 theirs >> 16, theirs & 0xffff, ours >> 16,
-			 ours & 0xffff);
-		return -EOPNOTSUPP;
+	if (theirs[0] != ours[0]) {
+		compare_firmware("for another generation of cards than this",
+				 theirs, ours, why, size);
+		return -EXDEV;
 	}
+	if (theirs[1] > ours[1]) {
+		compare_firmware("newer than this", theirs, ours, why, size);
+		return -EXDEV;
+	}
+	if (theirs[1] != ours[1] || theirs[2] != ours[2])
+		compare_firmware("another than this", theirs, ours, why, size);
+	else if (theirs[3] && ours[3] && theirs[3] != ours[3])
+		snprintf(why, size, "the source is another model of card (PSID)");
 	return 0;
 }
 
@@ -312,6 +380,8 @@ static void mlx5_ferry_describe(struct vfio_ferry_device *device,
 	seq_printf(to, "vhca-id %u\n", nic->vhca_id);
 	seq_printf(to, "%s\n", nic->chunks ? "chunks" : "no chunks");
 	seq_printf(to, "%s\n", nic->tells_reinit ? "reinit" : "no reinit");
+	if (READ_ONCE(nic->lost))
+		seq_printf(to, "no migration: %s\n", READ_ONCE(nic->lost));
 }
 
 const struct vfio_ferry_ops mlx5_ferry_ops = {
@@ -348,34 +418,6 @@ static int notify(struct notifier_block *nb, unsigned long event, void *data)
 		break;
 	}
 	return NOTIFY_OK;
-}
-
-/* Why the VF cannot be migrated, or NULL if it can. */
-static const char *examine(struct mlx5_ferry *nic, void *out)
-{
-	struct mlx5_core_dev *mdev = nic->mdev;
-	__be32 *capabilities;
-
-	if (!MLX5_CAP_GEN(mdev, migration))
-		return "the firmware of the physical function cannot migrate VFs";
-	if (!MLX5_CAP_GEN_2(mdev, migration_multi_load) ||
-	    !MLX5_CAP_GEN_2(mdev, migration_tracking_state))
-		return "the firmware of the physical function has no pre-copy";
-	if (query_capabilities(nic, MLX5_CAP_GENERAL_2 << 1 |
-			       HCA_CAP_OPMOD_GET_MAX, out))
-		return "the firmware does not tell the VF's capabilities";
-	if (!MLX5_GET(query_hca_cap_out, out,
-		      capability.cmd_hca_cap_2.migratable))
-		return "the VF is not migratable, see devlink-port(8), function set migratable";
-	if (query_vhca_id(nic, out))
-		return "the firmware does not tell the VF's number";
-
-	nic->chunks = MLX5_CAP_GEN_2(mdev, migration_in_chunks);
-	capabilities = (__be32 *)mdev->caps.hca[MLX5_CAP_GENERAL_2]->cur;
-	nic->tells_reinit =
-		be32_to_cpu(capabilities[HCA_CAP_2_MIGRATION_STATE_DW]) &
-		HCA_CAP_2_MIGRATION_STATE;
-	return NULL;
 }
 
 /**

@@ -24,7 +24,8 @@ struct mlx5_ferry_tracker;
  * @vhca_id: number of the function in the device, firmware commands want it
  * @chunks: the firmware saves in parts
  * @tells_reinit: the firmware tells if the function was initialised anew
- * @renewed: the physical function came back: ask for @vhca_id again
+ * @renewed: the physical function came back: ask for all of the above again
+ * @lost: why it can be migrated no more since then, NULL if it can
  * @nb: tells when the physical function goes and comes
  * @pd_lock: protects @pdn and @has_pd
  * @pdn: protection domain of the images' keys
@@ -37,11 +38,10 @@ struct mlx5_ferry {
 	struct mlx5_core_dev *mdev;
 	int vf_id;
 	u16 vhca_id;
-	/* Set on setup only: a bitfield is fine. */
-	bool chunks:1;
-	bool tells_reinit:1;
-	/* Changes at runtime */
+	bool chunks;
+	bool tells_reinit;
 	bool renewed;
+	const char *lost;
 	struct notifier_block nb;
 	struct mutex pd_lock;	/* see above */
 	u32 pdn;

@@ -110,6 +110,7 @@ static void pieces_of_any_size(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, decoder.images, 3);
 		KUNIT_EXPECT_EQ(test, decoder.bytes, 1334);
 		KUNIT_EXPECT_EQ(test, decoder.stop_copy_size, 4711);
+		KUNIT_EXPECT_EQ(test, decoder.kind, VFIO_FERRY_IMAGE_FINAL);
 		KUNIT_EXPECT_STREQ(test, decoder.identity.family, "test");
 	}
 }
@@ -324,6 +325,11 @@ static void plain_stream(struct kunit *test)
 		whole = ferry_decoder_whole(&decoder, &reason);
 		KUNIT_EXPECT_EQ_MSG(test, whole,
 				    cut == first || cut == second,
+				    "cut at %zu", cut);
+		KUNIT_EXPECT_EQ_MSG(test, decoder.kind,
+				    cut < first ? 0 :
+				    cut < second ? VFIO_FERRY_IMAGE_INITIAL :
+						   VFIO_FERRY_IMAGE_MIDDLE,
 				    "cut at %zu", cut);
 	}
 	KUNIT_EXPECT_FALSE(test, decoder.identified);
