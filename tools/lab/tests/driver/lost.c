@@ -23,7 +23,7 @@ enum {
     IOVA        = 0x40000000,
 };
 
-/* Pre-copy with its first image read, of a function that changed since. */
+/* Pre-copy with its first image read. */
 static int begin(struct vf *v, struct stream *s)
 {
     int fd;
@@ -34,8 +34,12 @@ static int begin(struct vf *v, struct stream *s)
     fcntl(fd, F_SETFL, O_NONBLOCK);
     if (!wait_until((mig_read(fd, s, NULL), s->len > vf_percent(v, FIRST)), SOON_MS))
         tap_bail("no initial image comes");
-    wl_fill(v->wl, vf_percent(v, FIRST), vf_percent(v, CHANGED), SEED + 1);
     return fd;
+}
+
+static void change(struct vf *v)
+{
+    wl_fill(v->wl, vf_percent(v, FIRST), vf_percent(v, CHANGED), SEED + 1);
 }
 
 /* Stops the source, at the second try at the latest, and loads what came of it. */
@@ -69,7 +73,9 @@ static void test_failed_stop(struct bench *b, struct vf *from, struct vf *to)
     struct stream s = { 0 };
     int fd = begin(from, &s), err;
 
+    /* where no middle image takes it */
     vf_set(from, VFIO_DEVICE_STATE_PRE_COPY_P2P);
+    change(from);
     model_arm(b, (struct fault){ .opcode = OP_QUERY_VHCA_MIGRATION_STATE, .vhca_id = from->id, .times = 1,
                                  .action = FAULT_FAIL, .status = ST_INTERNAL_ERR });
     err = mig_set(&from->fn, VFIO_DEVICE_STATE_STOP_COPY, NULL);
@@ -86,6 +92,7 @@ static void test_failed_save(struct bench *b, struct vf *from, struct vf *to)
 
     model_arm(b, (struct fault){ .opcode = OP_SAVE_VHCA_STATE, .vhca_id = from->id, .times = 1,
                                  .action = FAULT_FAIL, .status = ST_BAD_RES_STATE });
+    change(from);
     if (!wait_until((mig_read(fd, &s, NULL), model_hits(b) > hits), SOON_MS))
         tap_bail("no middle image is saved");
     model_disarm(b);
@@ -105,6 +112,7 @@ static void test_reload(struct vf *from, struct vf *to)
     if (!bar0 || ram == MAP_FAILED || io_map(&from->space, IOVA, ram, RAM))
         tap_bail("no memory for the guest's driver");
     fd = begin(from, &s);
+    change(from);
     fw_attach(&fw, bar0, ram, IOVA, RAM);
     ok(fw_start(&fw), "the guest's driver is loaded in pre-copy");
     wl_fill(from->wl, 0, vf_percent(from, 1), SEED + 2);
