@@ -43,7 +43,8 @@ DRIVER = [
     Scenario("driver-turns", driver("turns"), kernels=BOTH, driver="ferry", nic=SMALL),
     Scenario("driver-undone", driver("undone"), driver="ferry", nic=WHOLE),
     # vfio of the stock kernel cannot report pages
-    Scenario("driver-tracking", driver("tracking"), kernels=("debug",), driver="ferry", vfs=3, nic=SMALL),
+    Scenario("driver-tracking", driver("tracking"), kernels=("debug",), driver="ferry", vfs=3,
+             nic={**SMALL, "pg-track-log-max-num": 1}),
     Scenario("driver-kunit", [f"{HERE}/driver/kunit.sh", "build/modules/debug/vfio_ferry_test.ko"], kernels=("debug",),
              driver="ferry", vfs=0, options=["--no-leak-scan"]),
 

@@ -69,7 +69,7 @@ unsigned int mlx5_ferry_ranges_fit(struct mlx5_ferry_range *ranges,
 		u64 first = round_down(ranges[i].first, page);
 		u64 last = ranges[i].last | (page - 1);
 
-		if (kept && first - 1 <= ranges[kept - 1].last)
+		if (kept && (!first || first - 1 <= ranges[kept - 1].last))
 			ranges[kept - 1].last = last;
 		else
 			ranges[kept++] = (struct mlx5_ferry_range) {
