@@ -54,7 +54,8 @@ DRIVER = [
     # a kernel that preempts makes nothing of cond_resched()
     Scenario("driver-yields", driver("yields"), driver="ferry", nic=WHOLE),
     # vfio of the stock kernel cannot report pages
-    Scenario("driver-tracking", driver("tracking"), kernels=("debug",), driver="ferry", vfs=3, nic=SMALL),
+    Scenario("driver-tracking", driver("tracking"), kernels=("debug",), driver="ferry", vfs=3,
+             nic={**SMALL, "pg-track-log-max-num": 1}),
     Scenario("driver-kunit", [f"{HERE}/driver/kunit.sh"], kernels=("debug",), driver="ferry", vfs=0, options=NO_SCAN),
 
     # streams between drivers

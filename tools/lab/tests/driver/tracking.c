@@ -9,9 +9,11 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
 
+#include "../lib/child.h"
 #include "bench.h"
 
 #define BASE        0x800000000ull
@@ -25,6 +27,7 @@ enum {
     BURST_PAGES = 3000,
     ROUNDS      = 100,
     FAST        = 4000000,
+    AT_ONCE     = 2,                    /* trackers that the scenario's NIC has */
     HUGE_PAGES  = (2 << 20) / PAGE,
     WAIT        = 60000,
 };
@@ -146,24 +149,43 @@ static void test_patterns(struct bench *b)
 {
     static struct tracked t[MAX_VFS];
 
-    for (unsigned i = 0; i < b->vfs; i++) {
+    for (unsigned i = 0; i < AT_ONCE; i++) {
         vf_open(&b->vf[i]);
         map_memory(&t[i], &b->vf[i], 8);
         ok(!start(&t[i], PAGE), "VF %u is tracked", i);
     }
-    for (unsigned i = 0; i < b->vfs; i++)
+    for (unsigned i = 0; i < AT_ONCE; i++)
         pthread_create(&t[i].thread, NULL, patterns, &t[i]);
-    for (unsigned i = 0; i < b->vfs; i++) {
+    for (unsigned i = 0; i < AT_ONCE; i++) {
         pthread_join(t[i].thread, NULL);
         check(&t[i], "pages written at random, while the others are tracked");
     }
     /* The first ends with tracking on, as a VM that migrated away. */
-    for (unsigned i = 0; i < b->vfs; i++) {
+    for (unsigned i = 0; i < AT_ONCE; i++) {
         ok(!i || !mig_log_stop(&t[i].v->fn), "VF %u is not tracked any more", i);
         vf_close(&b->vf[i]);
         free_memory(&t[i]);
     }
     bench_check_clean(b, "patterns");
+    ok_eq(model_objects(b, VHCA_ID_PF, OBJECT_TRACKER), 0, "no tracker is left");
+}
+
+/* More VFs than the firmware has trackers for: one more when another ends. */
+static void test_limit(struct bench *b)
+{
+    struct dma_range range = { BASE, CHUNK };
+    uint64_t page = PAGE;
+
+    for (unsigned i = 0; i < AT_ONCE; i++) {
+        vf_open(&b->vf[i]);
+        ok(!mig_log_start(&b->vf[i].fn, &range, 1, &page), "VF %u is tracked", i);
+    }
+    vf_open(&b->vf[AT_ONCE]);
+    ok(mig_log_start(&b->vf[AT_ONCE].fn, &range, 1, &page) == -ENOMEM, "one VF too many is told");
+    vf_close(&b->vf[0]);
+    ok(!mig_log_start(&b->vf[AT_ONCE].fn, &range, 1, &page), "and tracked once another is closed");
+    for (unsigned i = 1; i <= AT_ONCE; i++)
+        vf_close(&b->vf[i]);
     ok_eq(model_objects(b, VHCA_ID_PF, OBJECT_TRACKER), 0, "no tracker is left");
 }
 
@@ -308,6 +330,53 @@ static void test_failing(struct bench *b, struct tracked *t, const struct failin
     mig_log_stop(&t->v->fn);
 }
 
+/* ---- reports that do not come to their end ---- */
+
+static int report_once(void *arg)
+{
+    struct tracked *t = arg;
+
+    return mig_log_report(&t->v->fn, BASE, CHUNK, PAGE, t->bitmap);
+}
+
+/* One that is in the middle, for a second: the firmware tells, but does not answer yet. */
+static struct child reporting(struct bench *b, struct tracked *t)
+{
+    uint64_t before = model_commands(b, OP_MODIFY_GENERAL_OBJECT);
+    struct child reporter;
+
+    if (start(t, PAGE))
+        tap_bail("tracking does not start");
+    write_pages(t, 0, 500, 2);
+    model_arm(b, (struct fault){ .opcode = OP_MODIFY_GENERAL_OBJECT, .times = 1, .action = FAULT_DELAY,
+              .delay_us = 1000000 });
+    reporter = child_start(report_once, t);
+    ok(wait_until(model_commands(b, OP_MODIFY_GENERAL_OBJECT) > before && child_sleeps(&reporter), WAIT),
+       "a report is under way");
+    return reporter;
+}
+
+static void test_interrupted(struct bench *b, struct tracked *t)
+{
+    struct child reporter = reporting(b, t);
+
+    kill(reporter.pid, SIGKILL);
+    ok(wait_until(child_over(&reporter), WAIT) && child_result(&reporter) == -EINTR, "its process is killed");
+    ok(fails_for_good(t), "nobody knows any more what was written, and who asks is told, until a stop");
+
+    reporter = reporting(b, t);
+    vf_reset(t->v);
+    ok(wait_until(child_over(&reporter), WAIT) && child_result(&reporter) == -EIO,
+       "the VF is reset in the middle of a report: %d", child_result(&reporter));
+    memset(t->want, 0, PAGES);
+    ok(!start(t, PAGE), "tracking starts again");
+    write_pages(t, 11, 200, 3);
+    compare(t, 0, CHUNK / PAGE);
+    check(t, "and tells what was written");
+    mig_log_stop(&t->v->fn);
+    model_disarm(b);
+}
+
 /* ---- the physical function goes and comes ---- */
 
 static void *report_on(void *arg)
@@ -342,7 +411,10 @@ void test_tracking(struct bench *b)
 {
     static struct tracked t;
 
+    if (b->vfs <= AT_ONCE)
+        tap_bail("this takes %u VFs", AT_ONCE + 1);
     test_patterns(b);
+    test_limit(b);
     vf_open(&b->vf[0]);
     map_memory(&t, &b->vf[0], CHUNKS);
     test_refusals(&t);
@@ -350,6 +422,7 @@ void test_tracking(struct bench *b)
     test_in_parts(&t);
     for (unsigned i = 0; i < sizeof(failing) / sizeof(*failing); i++)
         test_failing(b, &t, &failing[i]);
+    test_interrupted(b, &t);
     test_reload(b, &t);
     vf_close(t.v);
     free_memory(&t);

@@ -8,7 +8,6 @@
  * left the firmware waits. Nothing here waits for messages or knows what is in
  * them; tracker.c does, and calls all of this with its lock held.
  */
-#include <linux/delay.h>
 #include <linux/interrupt.h>
 #include <linux/kmemleak.h>
 #include <linux/mlx5/device.h>
@@ -27,85 +26,10 @@
 /* What a message says in its immediate data: the tracker's state */
 #define STATE_SHIFT		28
 
-#define PAUSE_MS		20
-
-#define PORT			1
-#define LOG_MESSAGE_MAX		30
-#define RETRY_FOR_EVER		7
-
 static struct mlx5_core_dev *mdev_of(struct mlx5_ferry_channel *channel)
 {
 	return channel->nic->mdev;
 }
-
-static void *at(struct mlx5_frag_buf *memory, size_t offset)
-{
-	return memory->frags[offset >> memory->page_shift].buf +
-	       (offset & (BIT(memory->page_shift) - 1));
-}
-
-/* Commands */
-
-/**
- * mlx5_ferry_channel_lose() - a command was not answered
- * @channel: the channel
- *
- * It may have had its effect: what it would have made may reach our memory,
- * or what it would have ended. The next ones would not be answered either.
- */
-void mlx5_ferry_channel_lose(struct mlx5_ferry_channel *channel)
-{
-	channel->lost = true;
-	channel->silent = true;
-}
-
-static int take(struct mlx5_ferry_channel *channel, const char *name, void *in,
-		int in_bytes, void *out, int out_bytes)
-{
-	int err = mlx5_ferry_command(channel->nic, name, in, in_bytes, out,
-				     out_bytes);
-
-	if (err == -ETIMEDOUT)
-		mlx5_ferry_channel_lose(channel);
-	return err;
-}
-
-/**
- * mlx5_ferry_channel_give_back() - end something that uses the channel
- * @channel: the channel
- * @name: of the command
- * @in: the command, whose answer has nothing but a status
- * @in_bytes: its length
- *
- * May sleep. Tries twice: what is not given back is lost, and a VF that still
- * has a page tracker gets no other.
- */
-void mlx5_ferry_channel_give_back(struct mlx5_ferry_channel *channel,
-				  const char *name, void *in, int in_bytes)
-{
-	u32 out[MLX5_ST_SZ_DW(nop_out)] = {};
-	int err;
-
-	/* Each that is not answered takes a minute. */
-	if (channel->silent)
-		return;
-	err = mlx5_ferry_give_back(channel->nic, name, in, in_bytes, out,
-				   sizeof(out));
-	if (err && err != -ETIMEDOUT) {
-		msleep(PAUSE_MS);
-		err = mlx5_ferry_give_back(channel->nic, name, in, in_bytes,
-					   out, sizeof(out));
-	}
-	channel->lost |= !!err;
-	channel->silent = err == -ETIMEDOUT;
-}
-
-#define TAKE(channel, name, ifc, in, out)				\
-	take(channel, name, in, MLX5_ST_SZ_BYTES(ifc##_in),		\
-	     out, MLX5_ST_SZ_BYTES(ifc##_out))
-#define GIVE_BACK(channel, name, ifc, in)				\
-	mlx5_ferry_channel_give_back(channel, name, in,			\
-				     MLX5_ST_SZ_BYTES(ifc##_in))
 
 /* The steps of opening it, and of closing it */
 
@@ -127,7 +51,7 @@ static int get_pd(struct mlx5_ferry_channel *channel)
 	int err;
 
 	MLX5_SET(alloc_pd_in, in, opcode, MLX5_CMD_OP_ALLOC_PD);
-	err = TAKE(channel, "ALLOC_PD", alloc_pd, in, out);
+	err = MLX5_FERRY_CHANNEL_TAKE(channel, "ALLOC_PD", alloc_pd, in, out);
 	channel->pdn = MLX5_GET(alloc_pd_out, out, pd);
 	return err;
 }
@@ -138,7 +62,7 @@ static void put_pd(struct mlx5_ferry_channel *channel)
 
 	MLX5_SET(dealloc_pd_in, in, opcode, MLX5_CMD_OP_DEALLOC_PD);
 	MLX5_SET(dealloc_pd_in, in, pd, channel->pdn);
-	GIVE_BACK(channel, "DEALLOC_PD", dealloc_pd, in);
+	MLX5_FERRY_CHANNEL_GIVE_BACK(channel, "DEALLOC_PD", dealloc_pd, in);
 }
 
 static int get_buffer(struct mlx5_ferry_channel *channel, size_t bytes,
@@ -178,9 +102,9 @@ static void fill_memory(struct mlx5_ferry_channel *channel)
 	struct mlx5_cqe64 *cqe;
 
 	for (size_t i = 0; i < BIT(channel->log_slots); i++) {
-		cqe = at(&channel->cq_memory, i * sizeof(*cqe));
+		cqe = mlx5_ferry_buffer_at(&channel->cq_memory, i * sizeof(*cqe));
 		cqe->op_own = MLX5_CQE_INVALID << 4;
-		receive = at(&channel->rq_memory, i * sizeof(*receive));
+		receive = mlx5_ferry_buffer_at(&channel->rq_memory, i * sizeof(*receive));
 		receive->byte_count = cpu_to_be32(BIT(channel->log_message));
 		receive->addr = cpu_to_be64(i << channel->log_message);
 	}
@@ -277,7 +201,7 @@ static void end_cq(struct mlx5_ferry_channel *channel)
 	synchronize_irq(channel->cq.irqn);
 	MLX5_SET(destroy_cq_in, in, opcode, MLX5_CMD_OP_DESTROY_CQ);
 	MLX5_SET(destroy_cq_in, in, cqn, channel->cq.cqn);
-	GIVE_BACK(channel, "DESTROY_CQ", destroy_cq, in);
+	MLX5_FERRY_CHANNEL_GIVE_BACK(channel, "DESTROY_CQ", destroy_cq, in);
 	channel->lost |= channel->silent;
 }
 
@@ -309,7 +233,7 @@ static int make_key(struct mlx5_ferry_channel *channel)
 	mlx5_fill_page_frag_array(&channel->slots,
 				  MLX5_ADDR_OF(create_mkey_in, in,
 					       klm_pas_mtt));
-	err = take(channel, "CREATE_MKEY", in, bytes, out, sizeof(out));
+	err = mlx5_ferry_channel_take(channel, "CREATE_MKEY", in, bytes, out, sizeof(out));
 	kfree(in);
 	channel->slots_index = MLX5_GET(create_mkey_out, out, mkey_index);
 	return err;
@@ -321,161 +245,7 @@ static void end_key(struct mlx5_ferry_channel *channel)
 
 	MLX5_SET(destroy_mkey_in, in, opcode, MLX5_CMD_OP_DESTROY_MKEY);
 	MLX5_SET(destroy_mkey_in, in, mkey_index, channel->slots_index);
-	GIVE_BACK(channel, "DESTROY_MKEY", destroy_mkey, in);
-}
-
-/* What both queue pairs have: neither sends by a queue of ours. */
-static void *fill_qp(struct mlx5_ferry_channel *channel, void *in)
-{
-	void *qpc = MLX5_ADDR_OF(create_qp_in, in, qpc);
-
-	MLX5_SET(create_qp_in, in, opcode, MLX5_CMD_OP_CREATE_QP);
-	MLX5_SET(qpc, qpc, st, MLX5_QP_ST_RC);
-	MLX5_SET(qpc, qpc, pm_state, MLX5_QP_PM_MIGRATED);
-	MLX5_SET(qpc, qpc, pd, channel->pdn);
-	MLX5_SET(qpc, qpc, uar_page, channel->uar->index);
-	MLX5_SET(qpc, qpc, no_sq, 1);
-	return qpc;
-}
-
-static int make_qp(struct mlx5_ferry_channel *channel)
-{
-	size_t bytes = MLX5_ST_SZ_BYTES(create_qp_in) +
-		       channel->rq_memory.npages * sizeof(__be64);
-	u32 out[MLX5_ST_SZ_DW(create_qp_out)] = {};
-	void *in = kzalloc(bytes, GFP_KERNEL);
-	void *qpc;
-	int err;
-
-	if (!in)
-		return -ENOMEM;
-	qpc = fill_qp(channel, in);
-	MLX5_SET(qpc, qpc, rq_type, MLX5_NON_ZERO_RQ);
-	MLX5_SET(qpc, qpc, log_rq_size, channel->log_slots);
-	MLX5_SET(qpc, qpc, cqn_rcv, channel->cq.cqn);
-	MLX5_SET(qpc, qpc, log_page_size, channel->rq_memory.page_shift -
-		 MLX5_ADAPTER_PAGE_SHIFT);
-	MLX5_SET64(qpc, qpc, dbr_addr, channel->rq_db.dma);
-	mlx5_fill_page_frag_array(&channel->rq_memory,
-				  MLX5_ADDR_OF(create_qp_in, in, pas));
-	err = take(channel, "CREATE_QP", in, bytes, out, sizeof(out));
-	kfree(in);
-	channel->qpn = MLX5_GET(create_qp_out, out, qpn);
-	return err;
-}
-
-static int make_firmware_qp(struct mlx5_ferry_channel *channel)
-{
-	u32 out[MLX5_ST_SZ_DW(create_qp_out)] = {};
-	u32 in[MLX5_ST_SZ_DW(create_qp_in)] = {};
-	void *qpc = fill_qp(channel, in);
-	int err;
-
-	MLX5_SET(qpc, qpc, rq_type, MLX5_ZERO_LEN_RQ);
-	err = TAKE(channel, "CREATE_QP", create_qp, in, out);
-	channel->firmware_qpn = MLX5_GET(create_qp_out, out, qpn);
-	return err;
-}
-
-static void destroy_qp(struct mlx5_ferry_channel *channel, u32 qpn)
-{
-	u32 in[MLX5_ST_SZ_DW(destroy_qp_in)] = {};
-
-	MLX5_SET(destroy_qp_in, in, opcode, MLX5_CMD_OP_DESTROY_QP);
-	MLX5_SET(destroy_qp_in, in, qpn, qpn);
-	GIVE_BACK(channel, "DESTROY_QP", destroy_qp, in);
-}
-
-static void end_qp(struct mlx5_ferry_channel *channel)
-{
-	destroy_qp(channel, channel->qpn);
-}
-
-static void end_firmware_qp(struct mlx5_ferry_channel *channel)
-{
-	destroy_qp(channel, channel->firmware_qpn);
-}
-
-static int to_init(struct mlx5_ferry_channel *channel, u32 qpn)
-{
-	u32 out[MLX5_ST_SZ_DW(rst2init_qp_out)] = {};
-	u32 in[MLX5_ST_SZ_DW(rst2init_qp_in)] = {};
-	void *qpc = MLX5_ADDR_OF(rst2init_qp_in, in, qpc);
-
-	MLX5_SET(rst2init_qp_in, in, opcode, MLX5_CMD_OP_RST2INIT_QP);
-	MLX5_SET(rst2init_qp_in, in, qpn, qpn);
-	MLX5_SET(qpc, qpc, pm_state, MLX5_QP_PM_MIGRATED);
-	MLX5_SET(qpc, qpc, primary_address_path.vhca_port_num, PORT);
-	MLX5_SET(qpc, qpc, rre, 1);
-	MLX5_SET(qpc, qpc, rwe, 1);
-	return TAKE(channel, "RST2INIT_QP", rst2init_qp, in, out);
-}
-
-/* Ready to receive from the other one; the path loops back. */
-static int to_rtr(struct mlx5_ferry_channel *channel, u32 qpn, u32 remote)
-{
-	u32 out[MLX5_ST_SZ_DW(init2rtr_qp_out)] = {};
-	u32 in[MLX5_ST_SZ_DW(init2rtr_qp_in)] = {};
-	void *qpc = MLX5_ADDR_OF(init2rtr_qp_in, in, qpc);
-
-	MLX5_SET(init2rtr_qp_in, in, opcode, MLX5_CMD_OP_INIT2RTR_QP);
-	MLX5_SET(init2rtr_qp_in, in, qpn, qpn);
-	MLX5_SET(qpc, qpc, mtu, MLX5_QPC_MTU_256_BYTES);
-	MLX5_SET(qpc, qpc, log_msg_max, LOG_MESSAGE_MAX);
-	MLX5_SET(qpc, qpc, remote_qpn, remote);
-	MLX5_SET(qpc, qpc, primary_address_path.vhca_port_num, PORT);
-	MLX5_SET(qpc, qpc, primary_address_path.fl, 1);
-	MLX5_SET(qpc, qpc, min_rnr_nak, 1);
-	return TAKE(channel, "INIT2RTR_QP", init2rtr_qp, in, out);
-}
-
-/* Ready to send; it waits for receives as long as it takes. */
-static int to_rts(struct mlx5_ferry_channel *channel, u32 qpn)
-{
-	u32 out[MLX5_ST_SZ_DW(rtr2rts_qp_out)] = {};
-	u32 in[MLX5_ST_SZ_DW(rtr2rts_qp_in)] = {};
-	void *qpc = MLX5_ADDR_OF(rtr2rts_qp_in, in, qpc);
-
-	MLX5_SET(rtr2rts_qp_in, in, opcode, MLX5_CMD_OP_RTR2RTS_QP);
-	MLX5_SET(rtr2rts_qp_in, in, qpn, qpn);
-	MLX5_SET(qpc, qpc, primary_address_path.ack_timeout, 14);
-	MLX5_SET(qpc, qpc, retry_count, RETRY_FOR_EVER);
-	MLX5_SET(qpc, qpc, rnr_retry, RETRY_FOR_EVER);
-	return TAKE(channel, "RTR2RTS_QP", rtr2rts_qp, in, out);
-}
-
-/* Makes @nr more receives known, whose slots nobody uses any more. */
-static void post(struct mlx5_ferry_channel *channel, unsigned int nr)
-{
-	channel->posted += nr;
-	/* The receives, and that their completions were read, come first. */
-	dma_wmb();
-	*channel->rq_db.db = cpu_to_be32(channel->posted);
-}
-
-static int connect(struct mlx5_ferry_channel *channel)
-{
-	__be32 key = cpu_to_be32(mlx5_idx_to_mkey(channel->slots_index));
-	size_t slots = BIT(channel->log_slots);
-	struct mlx5_wqe_data_seg *receive;
-	int err;
-
-	err = to_init(channel, channel->qpn);
-	if (err)
-		return err;
-	for (size_t i = 0; i < slots; i++) {
-		receive = at(&channel->rq_memory, i * sizeof(*receive));
-		receive->lkey = key;
-	}
-	post(channel, slots);
-	err = to_rtr(channel, channel->qpn, channel->firmware_qpn);
-	if (!err)
-		err = to_init(channel, channel->firmware_qpn);
-	if (!err)
-		err = to_rtr(channel, channel->firmware_qpn, channel->qpn);
-	if (!err)
-		err = to_rts(channel, channel->firmware_qpn);
-	return err;
+	MLX5_FERRY_CHANNEL_GIVE_BACK(channel, "DESTROY_MKEY", destroy_mkey, in);
 }
 
 static const struct {
@@ -487,8 +257,8 @@ static const struct {
 	{ get_memory, put_memory },
 	{ make_cq, end_cq },
 	{ make_key, end_key },
-	{ make_qp, end_qp },
-	{ make_firmware_qp, end_firmware_qp },
+	{ mlx5_ferry_pair_make, mlx5_ferry_pair_end },
+	{ mlx5_ferry_pair_make_firmware, mlx5_ferry_pair_end_firmware },
 };
 
 /**
@@ -533,7 +303,7 @@ int mlx5_ferry_channel_open(struct mlx5_ferry_channel *channel,
 		channel->made += !err;
 	}
 	if (!err)
-		err = connect(channel);
+		err = mlx5_ferry_pair_connect(channel);
 	if (err)
 		mlx5_ferry_channel_close(channel);
 	return err;
@@ -543,7 +313,7 @@ int mlx5_ferry_channel_open(struct mlx5_ferry_channel *channel,
 static struct mlx5_cqe64 *next_completion(struct mlx5_ferry_channel *channel)
 {
 	u32 next = channel->cq.cons_index, size = BIT(channel->log_slots);
-	struct mlx5_cqe64 *cqe = at(&channel->cq_memory,
+	struct mlx5_cqe64 *cqe = mlx5_ferry_buffer_at(&channel->cq_memory,
 				    (next & (size - 1)) * sizeof(*cqe));
 	u8 op_own = READ_ONCE(cqe->op_own);
 
@@ -564,7 +334,7 @@ static void copy_slot(struct mlx5_ferry_channel *channel, unsigned int slot,
 
 	for (size_t done = 0; done < bytes; done += piece) {
 		piece = min(bytes - done, page - ((from + done) & (page - 1)));
-		memcpy(to + done, at(&channel->slots, from + done), piece);
+		memcpy(to + done, mlx5_ferry_buffer_at(&channel->slots, from + done), piece);
 	}
 }
 
@@ -595,7 +365,7 @@ int mlx5_ferry_channel_receive(struct mlx5_ferry_channel *channel,
 	message->nr = bytes / sizeof(__be64);
 	channel->cq.cons_index++;
 	mlx5_cq_set_ci(&channel->cq);
-	post(channel, 1);
+	mlx5_ferry_pair_post(channel, 1);
 	return 1;
 }
 

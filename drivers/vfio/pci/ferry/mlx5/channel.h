@@ -1,13 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The queues through which the firmware reports written pages. See channel.c. */
+/* The queues through which the firmware reports written pages. See channel.c, pair.c. */
 #ifndef MLX5_FERRY_CHANNEL_H
 #define MLX5_FERRY_CHANNEL_H
 
+#include <linux/bits.h>
 #include <linux/mlx5/cq.h>
 #include <linux/mlx5/driver.h>
 #include <linux/wait.h>
 
 struct mlx5_ferry;
+
+/* Bytes of a piece of DMA memory, by their place in it */
+static inline void *mlx5_ferry_buffer_at(struct mlx5_frag_buf *memory,
+					 size_t place)
+{
+	return memory->frags[place >> memory->page_shift].buf +
+	       (place & (BIT(memory->page_shift) - 1));
+}
 
 /**
  * struct mlx5_ferry_message - a message of the firmware
@@ -71,12 +80,32 @@ struct mlx5_ferry_channel {
 	u32 firmware_qpn;
 };
 
+/* pair.c */
+void mlx5_ferry_channel_lose(struct mlx5_ferry_channel *channel);
+int mlx5_ferry_channel_take(struct mlx5_ferry_channel *channel,
+			    const char *name, void *in, int in_bytes, void *out,
+			    int out_bytes);
+void mlx5_ferry_channel_give_back(struct mlx5_ferry_channel *channel,
+				  const char *name, void *in, int in_bytes);
+int mlx5_ferry_pair_make(struct mlx5_ferry_channel *channel);
+void mlx5_ferry_pair_end(struct mlx5_ferry_channel *channel);
+int mlx5_ferry_pair_make_firmware(struct mlx5_ferry_channel *channel);
+void mlx5_ferry_pair_end_firmware(struct mlx5_ferry_channel *channel);
+int mlx5_ferry_pair_connect(struct mlx5_ferry_channel *channel);
+void mlx5_ferry_pair_post(struct mlx5_ferry_channel *channel, unsigned int nr);
+
+#define MLX5_FERRY_CHANNEL_TAKE(channel, name, ifc, in, out)		\
+	mlx5_ferry_channel_take(channel, name, in,			\
+				MLX5_ST_SZ_BYTES(ifc##_in),		\
+				out, MLX5_ST_SZ_BYTES(ifc##_out))
+#define MLX5_FERRY_CHANNEL_GIVE_BACK(channel, name, ifc, in)		\
+	mlx5_ferry_channel_give_back(channel, name, in,			\
+				     MLX5_ST_SZ_BYTES(ifc##_in))
+
+/* channel.c */
 int mlx5_ferry_channel_open(struct mlx5_ferry_channel *channel,
 			    struct mlx5_ferry *nic, wait_queue_head_t *wait,
 			    unsigned int log_message);
-void mlx5_ferry_channel_lose(struct mlx5_ferry_channel *channel);
-void mlx5_ferry_channel_give_back(struct mlx5_ferry_channel *channel,
-				  const char *name, void *in, int in_bytes);
 void mlx5_ferry_channel_close(struct mlx5_ferry_channel *channel);
 int mlx5_ferry_channel_receive(struct mlx5_ferry_channel *channel,
 			       struct mlx5_ferry_message *message);
