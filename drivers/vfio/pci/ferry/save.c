@@ -106,8 +106,9 @@ static int measure(struct ferry_session *session, bool changes,
 
 	err = changes ? ferry_save_query_changes(session, estimate) :
 			ferry_save_query_full(vf, estimate);
+	/* Before there is an image, that it was set up anew is no news. */
 	if (!err)
-		ferry_queue_expect(&session->queue, estimate,
+		ferry_queue_expect(&session->queue, estimate, changes &&
 				   ferry_precopy_info_v2(&vf->device->core.vdev));
 	return err;
 }
