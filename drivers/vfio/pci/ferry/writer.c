@@ -66,11 +66,11 @@ static int judge_identity(struct ferry_session *session)
 	int err = compare_ids(own, source, why, sizeof(why));
 
 	if (!err) {
-		spin_lock_irq(&queue->lock);
+		spin_lock(&queue->lock);
 		if (queue->phase != FERRY_PHASE_CLOSED)
 			err = session->vf->device->ops->accept(own, source, why,
 							       sizeof(why));
-		spin_unlock_irq(&queue->lock);
+		spin_unlock(&queue->lock);
 	}
 	if (!err) {
 		if (*why)
@@ -392,11 +392,11 @@ static void tell_progress(struct ferry_session *session)
 	const char *lacking;
 	bool whole = ferry_decoder_whole(decoder, &lacking);
 
-	spin_lock_irq(&queue->lock);
+	spin_lock(&queue->lock);
 	queue->arrival.whole = whole;
 	queue->arrival.lacking = lacking;
 	queue->arrival.last_byte_due = ferry_decoder_at_end(decoder);
-	spin_unlock_irq(&queue->lock);
+	spin_unlock(&queue->lock);
 }
 
 /**
