@@ -97,6 +97,9 @@ SCENARIOS = [
     nested("region", "debug", "256K"),
     nested("region", "stock", "1M"),
     nested("v2", "stock", "1M"),
+    # vfio of the stock kernel cannot report pages
+    nested("tracked", "debug", "1M"),
+    nested("iommufd", "debug", "1M"),
     # the witness does as many at once as ferry in the suite's endurance
     Scenario("many", migrate("many"), driver="in-tree", vfs=16, nic={"total-vfs": 16}),
     Scenario("packages", [f"{HERE}/packages/packages"], host=True),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The stock QEMUs, and how each speaks of a migration: options, trace, names of states."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 BUILT = "build/tests/nested"
 
@@ -23,6 +23,7 @@ class Kind:
     trapped: str = ""           # ...unless this is an option of the device: all goes through read and write
     firmware: list = field(default_factory=list)
     bandwidth: str = ""         # a parameter: what it takes for the link's, instead of what it measures
+    objects: list = field(default_factory=list)     # that the device refers to
     machine: str = "q35"
     guest: str = f"{BUILT}/guest"
 
@@ -59,4 +60,8 @@ V2 = Kind(
     stopped="STOP_COPY",
     bandwidth="avail-switchover-bandwidth")
 
-KINDS = {"region": REGION, "v2": V2}
+# With default options: the VF's driver tells which pages it wrote, so QEMU migrates without being told to.
+TRACKED = replace(V2, device="")
+IOMMUFD = replace(V2, device="iommufd=iommufd0", objects=["iommufd,id=iommufd0"])
+
+KINDS = {"region": REGION, "v2": V2, "tracked": TRACKED, "iommufd": IOMMUFD}

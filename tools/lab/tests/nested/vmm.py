@@ -97,6 +97,8 @@ class Vmm:
                    "-kernel", self.kind.guest, "-D", self.trace_file]
         for folder in self.kind.firmware:
             command += ["-L", folder]
+        for described in self.kind.objects:
+            command += ["-object", described]
         for event in self.kind.events:
             command += ["-trace", event]
         return command + (["-incoming", "defer"] if incoming else [])
