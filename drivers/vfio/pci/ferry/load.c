@@ -29,6 +29,7 @@ static bool load_next(struct ferry_vf *vf, struct ferry_queue *queue)
 					 FERRY_IMAGE_HELD);
 	if (!image)
 		return false;
+	wake_up_all(&queue->wait);	/* the next one may be received */
 	err = load(vf, image);
 	if (err)
 		ferry_queue_fail(queue, err);

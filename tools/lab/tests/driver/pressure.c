@@ -4,9 +4,10 @@
  * the LOAD it waits for is refused, or is never answered, or the writer is
  * killed. Each time it has to come back, and the memory with it.
  *
- * The stream is in the kernel's own format and holds two images of zeros. The
- * first is small and cannot be loaded, which the firmware says late; the second
- * is larger than the budget, so meanwhile its writer has to wait.
+ * The stream is in the kernel's own format: an initial image that can be loaded,
+ * since its writer waits for that, and two of zeros. The first of these is small
+ * and cannot be loaded, which the firmware says late; the second is larger than
+ * the budget, so meanwhile its writer has to wait.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -18,9 +19,9 @@
 #include "records.h"
 
 enum {
-    BUDGET      = 960 << 10,
-    FIRST       = 4 << 10,
-    SECOND      = 2 << 20,
+    BUDGET      = 6 << 20,
+    FIRST       = 2560 << 10,   /* more than the initial image ever gets, so that a memory key is made for it */
+    SECOND      = 12 << 20,
     LATE_MS     = 2000,         /* the firmware's answer */
     PATIENCE_MS = 10000,        /* nothing here takes so long once that has come */
 };
@@ -37,6 +38,21 @@ struct pressure {
     struct stream s;
     int fd;
 };
+
+/* Of a stream of the VF's own */
+static void add_initial(struct stream *s, struct vf *v)
+{
+    uint64_t sum;
+    struct stream whole = vf_record(v, true, &sum), plain = stream_plain(&whole);
+    struct records all = records_of(&plain);
+    const struct record *r = record_find(&all, VFIO_FERRY_TAG_FIRMWARE_DATA, 0);
+
+    if (!r || record_end(r) > FIRST)
+        tap_bail("the recorded stream has no initial image of less than %u bytes", FIRST);
+    stream_append(s, plain.data, record_end(r));
+    stream_free(&plain);
+    stream_free(&whole);
+}
 
 static void add_image(struct stream *s, size_t size)
 {
@@ -62,8 +78,8 @@ static void arm(struct pressure *p, enum end how)
 {
     model_arm(p->b, (struct fault){
         .opcode = how == UNANSWERED ? OP_CREATE_MKEY : OP_LOAD_VHCA_STATE, .vhca_id = VHCA_ID_PF,
-        .times = 1, .action = FAULT_DELAY, .delay_us = LATE_MS * 1000 });
-    if (how == UNANSWERED && ferry_fault(p->v, "load", 1, ETIMEDOUT))
+        .nth = 2, .times = 1, .action = FAULT_DELAY, .delay_us = LATE_MS * 1000 });
+    if (how == UNANSWERED && ferry_fault(p->v, "load", 2, ETIMEDOUT))
         tap_bail("the fault site load cannot be armed");
 }
 
@@ -122,7 +138,7 @@ static bool press(struct pressure *p, enum end how)
     p->fd = vf_set(p->v, VFIO_DEVICE_STATE_RESUMING);
     arm(p, how);
     writer = child_start(write_all, p);
-    good = wait_until(waits(p, &writer), LATE_MS);
+    good = wait_until(waits(p, &writer), PATIENCE_MS);
     if (!good)
         tap_diag("%s: the writer does not wait for memory", end_names[how]);
     good = came_back(p, &writer, how) && good;
@@ -137,15 +153,17 @@ void test_pressure(struct bench *b)
 {
     struct pressure p = { .b = b, .v = &b->vf[0] };
     double deadline = bench_deadline();
-    uint64_t before = ferry_budget(BUDGET);
+    uint64_t before;
     bool good[ENDS] = { true, true, true };
     unsigned rounds = 0;
 
     if (!p.v->ferry)
         tap_bail("the tests of memory pressure need a VF bound to ferry");
+    vf_open(p.v);
+    add_initial(&p.s, p.v);
     add_image(&p.s, FIRST);
     add_image(&p.s, SECOND);
-    vf_open(p.v);
+    before = ferry_budget(BUDGET);
     do {
         for (enum end how = 0; how < ENDS; how++)
             good[how] &= press(&p, how);
