@@ -96,12 +96,16 @@ static void packet_seen(void *context, const struct ferry_saved_packet *packet)
 
 /* Records */
 
+/* What is 0 is not known. */
 static void says_identity(const struct ferry_stream_identity *identity)
 {
-	printf("family %s, %04x:%04x, subsystem %04x:%04x, firmware %u.%u.%u, card %#x, needs capabilities %#" PRIx64 "\n",
-	       identity->family, identity->vendor, identity->device, identity->subsystem_vendor,
-	       identity->subsystem_device, identity->firmware[0], identity->firmware[1], identity->firmware[2],
-	       identity->firmware[3], identity->capabilities);
+	printf("family %s, %04x:%04x, ", identity->family, identity->vendor, identity->device);
+	if (identity->subsystem_vendor)
+		printf("subsystem %04x:%04x, ", identity->subsystem_vendor, identity->subsystem_device);
+	printf("firmware %u.%u.%u, ", identity->firmware[0], identity->firmware[1], identity->firmware[2]);
+	if (identity->firmware[3])
+		printf("card %#x, ", identity->firmware[3]);
+	printf("needs capabilities %#" PRIx64 "\n", identity->capabilities);
 }
 
 static const char *right(bool is)
