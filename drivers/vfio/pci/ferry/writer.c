@@ -115,33 +115,23 @@ static int handle(struct ferry_session *session,
 	}
 }
 
-/* Sleep until nothing is on its way to the firmware; then it may have failed. */
-static int wait_for_loads(struct ferry_session *session, bool nonblock)
-{
-	struct ferry_queue *queue = &session->queue;
-	int err;
-
-	if (nonblock)
-		return ferry_queue_has_loaded(queue, false);
-	return wait_event_interruptible(queue->wait,
-					(err = ferry_queue_has_loaded(queue, false)) !=
-					-EAGAIN) ?: err;
-}
-
 /*
- * The same for an initial image, behind it: the user takes the end of its
- * write for the end of the load, so no signal but a fatal one comes between.
+ * Sleep until nothing, or no initial image, is on its way to the firmware; then
+ * it may have failed. The user takes the end of an initial image's write for
+ * the end of its load, so no signal but a fatal one comes between.
  */
-static int wait_for_initial(struct ferry_session *session, bool nonblock)
+static int wait_for_loads(struct ferry_session *session, bool initial,
+			  bool nonblock)
 {
+	unsigned int state = initial ? TASK_KILLABLE : TASK_INTERRUPTIBLE;
 	struct ferry_queue *queue = &session->queue;
 	int err;
 
 	if (nonblock)
-		return ferry_queue_has_loaded(queue, true);
-	return wait_event_killable(queue->wait,
-				   (err = ferry_queue_has_loaded(queue, true)) !=
-				   -EAGAIN) ?: err;
+		return ferry_queue_has_loaded(queue, initial);
+	return wait_event_state(queue->wait,
+				(err = ferry_queue_has_loaded(queue, initial)) !=
+				-EAGAIN, state) ?: err;
 }
 
 /* Headers and small records pass through the decoder. */
@@ -158,7 +148,7 @@ static ssize_t write_control(struct ferry_session *session,
 	 * when all did: the user will not come back with another write.
 	 */
 	if (ferry_decoder_at_end(decoder)) {
-		err = wait_for_loads(session, nonblock);
+		err = wait_for_loads(session, false, nonblock);
 		if (err)
 			return err;
 	} else if (decoder->state == FERRY_DECODE_CONTROL &&
@@ -377,10 +367,10 @@ static ssize_t settle(struct ferry_session *session, ssize_t done,
 	struct ferry_decoder *decoder = &session->stream.decoder;
 	int err;
 
-	err = wait_for_initial(session, nonblock);
+	err = wait_for_loads(session, true, nonblock);
 	if (!err && !decoder->identified && !decoder->kept &&
 	    decoder->state == FERRY_DECODE_HEADER)
-		err = wait_for_loads(session, nonblock);
+		err = wait_for_loads(session, false, nonblock);
 	return err && !is_passing(err) ? err : done;
 }
 
