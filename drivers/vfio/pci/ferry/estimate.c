@@ -12,17 +12,6 @@
 #include "session.h"
 #include "wire.h"
 
-/* Can the firmware say something that the queue does not know? */
-static bool is_worth_asking(struct ferry_queue *queue)
-{
-	enum ferry_prospect prospect;
-
-	guard(spinlock)(&queue->lock);
-	prospect = ferry_queue_prospect(queue);
-	return prospect == FERRY_PROSPECT_CHANGES ||
-	       prospect == FERRY_PROSPECT_UNKNOWN;
-}
-
 /* Is the command slot taken to save an image, which takes long? */
 static bool is_saving(struct ferry_queue *queue)
 {
@@ -58,22 +47,17 @@ static int refresh_estimate(struct ferry_session *session)
 {
 	struct ferry_queue *queue = &session->queue;
 	struct vfio_ferry_estimate estimate;
-	struct ferry_vf *vf = session->vf;
 	int err;
 
-	if (!is_worth_asking(queue))
+	if (!ferry_queue_can_change(queue))
 		return 0;
 	err = take_slot(session);
 	if (err)
 		return err == -ERESTARTSYS ? err : 0;
 	/* Who had the slot before may have changed the answer. */
-	if (is_worth_asking(queue)) {
+	if (ferry_queue_can_change(queue))
 		err = ferry_save_query_changes(session, &estimate);
-		if (!err)
-			ferry_queue_expect(queue, &estimate,
-					   ferry_precopy_info_v2(&vf->device->core.vdev));
-	}
-	ferry_slot_give(vf);
+	ferry_slot_give(session->vf);
 	/* Without a track nothing is to come, and that is no failure. */
 	return err == -ESTALE ? 0 : err;
 }

@@ -270,6 +270,26 @@ enum ferry_prospect ferry_queue_prospect(struct ferry_queue *queue)
 	}
 }
 
+static bool can_change(struct ferry_queue *queue)
+{
+	enum ferry_prospect prospect = ferry_queue_prospect(queue);
+
+	return prospect == FERRY_PROSPECT_CHANGES ||
+	       prospect == FERRY_PROSPECT_UNKNOWN;
+}
+
+/**
+ * ferry_queue_can_change() - can the firmware say what the queue does not know?
+ * @queue: the session's queue
+ *
+ * Return: true if another middle image may come of asking it.
+ */
+bool ferry_queue_can_change(struct ferry_queue *queue)
+{
+	guard(spinlock)(&queue->lock);
+	return can_change(queue);
+}
+
 /* What a reader gets that finds no image: -EAGAIN is "wait". */
 static int verdict_without_image(struct ferry_queue *queue)
 {
@@ -338,13 +358,9 @@ void ferry_queue_read(struct ferry_queue *queue, enum ferry_image_kind kind,
  */
 bool ferry_queue_ask(struct ferry_queue *queue)
 {
-	enum ferry_prospect prospect;
-
 	guard(spinlock)(&queue->lock);
 	queue->outlook.asked = true;
-	prospect = ferry_queue_prospect(queue);
-	return prospect == FERRY_PROSPECT_CHANGES ||
-	       prospect == FERRY_PROSPECT_UNKNOWN;
+	return can_change(queue);
 }
 
 /**

@@ -84,6 +84,7 @@ enum ferry_prospect ferry_queue_prospect(struct ferry_queue *queue);
 struct ferry_image *ferry_queue_next(struct ferry_queue *queue, int *verdict);
 void ferry_queue_read(struct ferry_queue *queue, enum ferry_image_kind kind,
 		      u64 bytes);
+bool ferry_queue_can_change(struct ferry_queue *queue);
 bool ferry_queue_ask(struct ferry_queue *queue);
 bool ferry_queue_wants_look(struct ferry_queue *queue, bool *sleeper);
 void ferry_queue_look_later(struct ferry_queue *queue);

@@ -82,7 +82,7 @@ static void lose_track(struct ferry_vf *vf, struct ferry_queue *queue)
  * @session: the save; the caller has the command slot
  * @estimate: filled, or zeros
  *
- * Notices if the firmware lost track of it.
+ * Tells the queue, also if the firmware lost track of it.
  *
  * Return: 0 or negative errno, -ESTALE if it did.
  */
@@ -92,7 +92,10 @@ int ferry_save_query_changes(struct ferry_session *session,
 	struct ferry_vf *vf = session->vf;
 	int err = ferry_command_query(vf, true, estimate);
 
-	if (err == -ESTALE)
+	if (!err)
+		ferry_queue_expect(&session->queue, estimate,
+				   ferry_precopy_info_v2(&vf->device->core.vdev));
+	else if (err == -ESTALE)
 		lose_track(vf, &session->queue);
 	return err;
 }
@@ -101,15 +104,14 @@ int ferry_save_query_changes(struct ferry_session *session,
 static int measure(struct ferry_session *session, bool changes,
 		   struct vfio_ferry_estimate *estimate)
 {
-	struct ferry_vf *vf = session->vf;
 	int err;
 
-	err = changes ? ferry_save_query_changes(session, estimate) :
-			ferry_save_query_full(vf, estimate);
+	if (changes)
+		return ferry_save_query_changes(session, estimate);
+	err = ferry_save_query_full(session->vf, estimate);
 	/* Before there is an image, that it was set up anew is no news. */
 	if (!err)
-		ferry_queue_expect(&session->queue, estimate, changes &&
-				   ferry_precopy_info_v2(&vf->device->core.vdev));
+		ferry_queue_expect(&session->queue, estimate, false);
 	return err;
 }
 

@@ -2,7 +2,7 @@
 /*
  * A firmware command on behalf of a VF, and what its failure means.
  *
- * Called by firmware.c and memory.c, which may sleep.
+ * Called by all of the backend that commands, and may sleep.
  */
 #include <linux/delay.h>
 #include <linux/mlx5/device.h>
