@@ -43,6 +43,8 @@ struct vfio_ferry_record {
 /**
  * struct vfio_ferry_identity - first record of a stream written by ferry
  * @version: VFIO_FERRY_STREAM_VERSION
+ * @mark: 0 if images have checksums; else a number of this stream, which the
+ *	check of each image repeats in place of one
  * @crc32c: of this structure, with @crc32c as 0
  * @family: name of the NIC family, padded with zeros
  * @vendor: PCI vendor ID of the VF
@@ -55,7 +57,8 @@ struct vfio_ferry_record {
  *	bits are the NIC family's
  */
 struct vfio_ferry_identity {
-	__le32 version;
+	__le16 version;
+	__le16 mark;
 	__le32 crc32c;
 	char family[16];
 	__le16 vendor;
@@ -76,7 +79,7 @@ struct vfio_ferry_identity {
  * @length: bytes of the image
  * @sequence: number of the image in the stream, from 0
  * @kind: VFIO_FERRY_IMAGE_*
- * @crc32c: of the image
+ * @crc32c: of the image, or the stream's mark
  * @reserved: 0
  */
 struct vfio_ferry_image_check {

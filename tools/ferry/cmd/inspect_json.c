@@ -101,6 +101,7 @@ static json_object *firmware_text(const uint16_t firmware[4])
 static void add_identity(json_object *to, const struct ferry_stream_identity *identity)
 {
 	NUMBER(to, "version", identity->version);
+	TRUTH(to, "images_checked", !identity->mark);
 	TEXT(to, "family", identity->family);
 	NUMBER(to, "vendor", identity->vendor);
 	NUMBER(to, "device", identity->device);

@@ -105,7 +105,8 @@ static void says_identity(const struct ferry_stream_identity *identity)
 	printf("firmware %u.%u.%u, ", identity->firmware[0], identity->firmware[1], identity->firmware[2]);
 	if (identity->firmware[3])
 		printf("card %#x, ", identity->firmware[3]);
-	printf("needs capabilities %#" PRIx64 "\n", identity->capabilities);
+	printf("needs capabilities %#" PRIx64 "%s\n", identity->capabilities,
+	       identity->mark ? ", images without checksums" : "");
 }
 
 static const char *right(bool is)
@@ -123,9 +124,10 @@ static void says(const struct ferry_record *record)
 		printf("%" PRIu64 " bytes of the final image were expected\n", record->stop_copy_size);
 		break;
 	case FERRY_MEANS_IMAGE_CHECK:
-		printf("image %u, %s, %" PRIu64 " bytes, CRC32C %#010x %s\n", record->check.sequence,
-		       ferry_image_kind_name(record->check.kind), record->check.length,
-		       record->check.crc32c, right(record->check.crc32c == record->crc32c));
+		printf("image %u, %s, %" PRIu64 " bytes, ", record->check.sequence,
+		       ferry_image_kind_name(record->check.kind), record->check.length);
+		printf("%s %#010x %s\n", record->check.mark ? "mark" : "CRC32C", record->check.crc32c,
+		       right(record->check.crc32c == record->crc32c));
 		break;
 	case FERRY_MEANS_END:
 		printf("%u images, %" PRIu64 " bytes in them, CRC32C %#010x %s\n", record->end.images,

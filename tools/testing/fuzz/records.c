@@ -139,28 +139,31 @@ bool script_resize(struct script *script, struct record *record, size_t length)
  * @image: the image before, if it waits for its check
  * @images: checked images
  * @bytes: in those
+ * @mark: what they have instead of a checksum, 0: one
  * @crc: of what belongs to no image
  */
 struct sums {
 	const struct record *image;
 	u32 images;
 	u64 bytes;
+	u16 mark;
 	u32 crc;
 };
 
-static void seal_identity(u8 *body, unsigned int what)
+static void seal_identity(u8 *body, struct sums *sums, unsigned int what)
 {
 	struct vfio_ferry_identity identity;
 
 	memcpy(&identity, body, sizeof(identity));
 	if (what & SEAL_VERSION)
-		identity.version = htole32(VFIO_FERRY_STREAM_VERSION);
+		identity.version = htole16(VFIO_FERRY_STREAM_VERSION);
 	if (what & SEAL_IDENTITY_CRC) {
 		identity.crc32c = 0;
 		identity.crc32c = htole32(~judge_crc32c(~0U, &identity,
 							sizeof(identity)));
 	}
 	memcpy(body, &identity, sizeof(identity));
+	sums->mark = le16toh(identity.mark);
 }
 
 static void seal_check(const struct script *script, u8 *body,
@@ -177,7 +180,8 @@ static void seal_check(const struct script *script, u8 *body,
 	if (what & SEAL_CHECK_SEQUENCE)
 		check.sequence = htole32(sums->images);
 	if (what & SEAL_CHECK_CRC)
-		check.crc32c = htole32(~judge_crc32c(~0U,
+		check.crc32c = htole32(sums->mark ? sums->mark :
+				       ~judge_crc32c(~0U,
 						     script->bytes + image->at,
 						     image->length));
 	memcpy(body, &check, sizeof(check));
@@ -216,7 +220,7 @@ void script_seal(struct script *script, unsigned int what)
 		}
 		if (record->tag == VFIO_FERRY_TAG_IDENTITY &&
 		    record->length == sizeof(struct vfio_ferry_identity))
-			seal_identity(body, what);
+			seal_identity(body, &sums, what);
 		else if (record->tag == VFIO_FERRY_TAG_IMAGE &&
 			 record->length == sizeof(struct vfio_ferry_image_check))
 			seal_check(script, body, &sums, what);

@@ -32,9 +32,10 @@ static void save(const char *name, struct plan plan)
 	}
 }
 
-static void begin(u64 hint)
+static void begin_marked(u64 hint, u16 mark)
 {
 	struct vfio_ferry_identity identity = {
+		.mark = htole16(mark),
 		.family = "mlx5",
 		.vendor = htole16(0x15b3),
 		.device = htole16(0x101e),
@@ -47,6 +48,11 @@ static void begin(u64 hint)
 	if (hint)
 		length += ferry_encode_stop_copy_size(&encoder, stream + length,
 						      hint);
+}
+
+static void begin(u64 hint)
+{
+	begin_marked(hint, 0);
 }
 
 static void add_image(u32 kind, size_t bytes)
@@ -119,6 +125,11 @@ static void good_streams(void)
 	add_image(VFIO_FERRY_IMAGE_FINAL, 8);
 	end();
 	save("initialised-anew", (struct plan) { .pieces = { 7, 0, 3, 2 } });
+	begin_marked(0, 0x1234);
+	add_image(VFIO_FERRY_IMAGE_INITIAL, 17);
+	add_image(VFIO_FERRY_IMAGE_FINAL, 16);
+	end();
+	save("no-checksums", (struct plan) { .pieces = { 5, 64 } });
 }
 
 static void plain_streams(void)
@@ -178,6 +189,8 @@ static const struct wrong wrongs[] = {
 	{ "image-kind-0", 3, IN(image_check, kind), 1, SEAL_ALL },
 	{ "image-kind-4", 5, IN(image_check, kind), 6, SEAL_ALL },
 	{ "image-checksum", 7, IN(image_check, crc32c), 0x80,
+	  SEAL_ALL & ~SEAL_CHECK_CRC },
+	{ "identity-mark", 0, IN(identity, mark), 1,
 	  SEAL_ALL & ~SEAL_CHECK_CRC },
 	{ "image-reserved", 7, IN(image_check, reserved), 1, SEAL_ALL },
 	{ "total-bytes", 8, IN(end, bytes), 1, SEAL_ALL & ~SEAL_END_TOTALS },

@@ -7,13 +7,36 @@
  */
 #include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/moduleparam.h>
+#include <linux/once.h>
 #include <linux/poll.h>
+#include <linux/random.h>
 #include <linux/splice.h>
 #include <linux/uio.h>
 
 #include "estimate.h"
 #include "reader.h"
 #include "session.h"
+
+/*
+ * Off, as whoever carries the stream checks what it carries (TLS, the tool's
+ * packets), and the firmware what it loads; a checksum here would be most of
+ * the stop window's work.
+ */
+static bool image_checksums;
+module_param(image_checksums, bool, 0644);
+MODULE_PARM_DESC(image_checksums,
+		 "Write a checksum for each image of a save, which the target verifies. Costs several times the copy. Default N.");
+
+/* What tells the images of a stream from those of another, if no checksum does. */
+static u16 new_mark(void)
+{
+	static atomic_t marks;
+	static u32 first;
+
+	get_random_once(&first, sizeof(first));
+	return (first + (u32)atomic_inc_return(&marks)) % U16_MAX + 1;
+}
 
 static size_t read_control(struct ferry_session *session, struct iov_iter *to)
 {
@@ -55,15 +78,18 @@ static size_t read_image(struct ferry_session *session, struct iov_iter *to)
 static int begin_stream(struct ferry_session *session)
 {
 	struct ferry_stream *stream = &session->stream;
+	struct vfio_ferry_identity identity = session->own;
 	u64 stop_copy_size;
 
 	if (!ferry_queue_has_begun(&session->queue, &stop_copy_size))
 		return -EAGAIN;
+	if (!READ_ONCE(image_checksums))
+		identity.mark = cpu_to_le16(new_mark());
 	stream->stage = FERRY_READ_IMAGES;
 	stream->control_at = 0;
 	stream->control_end = ferry_encode_identity(&stream->encoder,
 						    stream->control,
-						    &session->own);
+						    &identity);
 	if (stop_copy_size)
 		stream->control_end +=
 			ferry_encode_stop_copy_size(&stream->encoder,

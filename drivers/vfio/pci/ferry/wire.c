@@ -15,8 +15,10 @@
 #include <errno.h>
 #include <string.h>
 
+#define cpu_to_le16	htole16
 #define cpu_to_le32	htole32
 #define cpu_to_le64	htole64
+#define le16_to_cpu	le16toh
 #define le32_to_cpu	le32toh
 #define le64_to_cpu	le64toh
 #endif
@@ -103,7 +105,8 @@ size_t ferry_encode_identity(struct ferry_encoder *encoder, void *to,
 {
 	struct vfio_ferry_identity copy = *identity;
 
-	copy.version = cpu_to_le32(VFIO_FERRY_STREAM_VERSION);
+	encoder->mark = le16_to_cpu(copy.mark);
+	copy.version = cpu_to_le16(VFIO_FERRY_STREAM_VERSION);
 	copy.crc32c = cpu_to_le32(identity_crc(copy));
 	return put_record(encoder, to, VFIO_FERRY_TAG_IDENTITY, &copy,
 			  sizeof(copy));
@@ -151,7 +154,9 @@ size_t ferry_encode_image(struct ferry_encoder *encoder, void *to, u64 length)
 void ferry_encode_image_data(struct ferry_encoder *encoder, const void *data,
 			     size_t length)
 {
-	encoder->image_crc = ferry_crc32c(encoder->image_crc, data, length);
+	if (!encoder->mark)
+		encoder->image_crc = ferry_crc32c(encoder->image_crc, data,
+						  length);
 	encoder->length += length;
 }
 
@@ -170,7 +175,7 @@ size_t ferry_encode_image_check(struct ferry_encoder *encoder, void *to,
 		.length = cpu_to_le64(encoder->length),
 		.sequence = cpu_to_le32(encoder->images),
 		.kind = cpu_to_le32(kind),
-		.crc32c = cpu_to_le32(~encoder->image_crc),
+		.crc32c = cpu_to_le32(encoder->mark ?: ~encoder->image_crc),
 	};
 
 	encoder->bytes += encoder->length;
@@ -342,30 +347,34 @@ static enum ferry_decoder_event take_identity(struct ferry_decoder *decoder)
 	if (decoder->identified)
 		return refuse_bad(decoder, "second identity record");
 	memcpy(identity, decoder->scratch, sizeof(*identity));
-	if (le32_to_cpu(identity->version) != VFIO_FERRY_STREAM_VERSION)
+	if (le16_to_cpu(identity->version) != VFIO_FERRY_STREAM_VERSION)
 		return ferry_decoder_refuse(decoder, -EOPNOTSUPP,
 					    "unknown version of the stream");
 	if (le32_to_cpu(identity->crc32c) != identity_crc(*identity))
 		return ferry_decoder_refuse(decoder, -EBADMSG,
 					    "checksum of the identity record");
 	decoder->identified = true;
+	decoder->mark = le16_to_cpu(identity->mark);
 	return next_record(decoder, FERRY_EVENT_IDENTITY);
 }
 
 static enum ferry_decoder_event take_check(struct ferry_decoder *decoder)
 {
 	struct vfio_ferry_image_check check;
-	u32 kind;
+	u32 kind, crc;
 
 	if (!decoder->check_due)
 		return refuse_bad(decoder, "check record without an image");
 	memcpy(&check, decoder->scratch, sizeof(check));
 	kind = le32_to_cpu(check.kind);
+	crc = le32_to_cpu(check.crc32c);
 	if (le32_to_cpu(check.sequence) != decoder->images)
 		return refuse_bad(decoder, "image out of order");
 	if (le64_to_cpu(check.length) != decoder->image_length)
 		return refuse_bad(decoder, "image of wrong length");
-	if (le32_to_cpu(check.crc32c) != ~decoder->image_crc)
+	if (decoder->mark && crc != decoder->mark)
+		return refuse_bad(decoder, "image of another stream");
+	if (!decoder->mark && crc != ~decoder->image_crc)
 		return ferry_decoder_refuse(decoder, -EBADMSG,
 					    "checksum of an image");
 	if (kind < VFIO_FERRY_IMAGE_INITIAL || kind > VFIO_FERRY_IMAGE_FINAL ||
@@ -500,7 +509,7 @@ enum ferry_decoder_event
 ferry_decode_image_data(struct ferry_decoder *decoder, const void *from,
 			size_t length)
 {
-	if (decoder->identified)
+	if (decoder->identified && !decoder->mark)
 		decoder->image_crc = ferry_crc32c(decoder->image_crc, from,
 						  length);
 	decoder->left -= length;

@@ -19,6 +19,7 @@
 #include <linux/vfio_ferry.h>
 
 typedef __u8 u8;
+typedef __u16 u16;
 typedef __u32 u32;
 typedef __u64 u64;
 #endif
@@ -45,6 +46,7 @@ u32 ferry_crc32c(u32 crc, const void *data, size_t length);
  * @bytes: sum of the lengths of the images so far
  * @length: bytes of the image being written so far
  * @images: images written so far
+ * @mark: what images get instead of a checksum, 0: they get one
  * @control_crc: running checksum of everything that is no image
  * @image_crc: running checksum of the image being written
  */
@@ -52,6 +54,7 @@ struct ferry_encoder {
 	u64 bytes;
 	u64 length;
 	u32 images;
+	u16 mark;
 	u32 control_crc;
 	u32 image_crc;
 };
@@ -93,6 +96,7 @@ enum ferry_decoder_event {
  * struct ferry_decoder - cursor of the reader of a stream
  * @state: where it stands
  * @identified: the stream began with ferry's identity: all rules apply
+ * @mark: what its images have instead of a checksum, 0: they have one
  * @check_due: an image of an identified stream waits for its check record
  * @final_seen: the final image has come, only END may follow or more of it
  * @error: why the stream was refused, negative errno
@@ -116,6 +120,7 @@ enum ferry_decoder_event {
 struct ferry_decoder {
 	enum ferry_decoder_state state;
 	bool identified;
+	u16 mark;
 	bool check_due;
 	bool final_seen;
 	int error;

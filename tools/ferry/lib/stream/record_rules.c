@@ -111,7 +111,10 @@ static void image_check(struct ferry_stream *stream)
 	if (record->check.length != stream->image_length)
 		stream_wrong(stream, "says %" PRIu64 " bytes, the image has %" PRIu64,
 			     record->check.length, stream->image_length);
-	if (record->check.crc32c != record->crc32c)
+	if (record->check.mark && record->check.crc32c != record->check.mark)
+		stream_wrong(stream, "has the mark %#x, the stream has %#x: of another stream",
+			     record->check.crc32c, record->check.mark);
+	else if (record->check.crc32c != record->crc32c)
 		stream_wrong(stream, "says CRC32C %#010x, the image has %#010x",
 			     record->check.crc32c, record->crc32c);
 	if (kind < VFIO_FERRY_IMAGE_INITIAL || kind > VFIO_FERRY_IMAGE_FINAL)

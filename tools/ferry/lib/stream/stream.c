@@ -85,7 +85,8 @@ static void read_identity(struct ferry_stream *stream)
 	struct vfio_ferry_identity wire;
 
 	memcpy(&wire, stream->record.head, sizeof(wire));
-	identity->version = le32toh(wire.version);
+	identity->version = le16toh(wire.version);
+	identity->mark = le16toh(wire.mark);
 	identity->crc32c = le32toh(wire.crc32c);
 	copy_name(identity->family, wire.family, sizeof(wire.family));
 	identity->vendor = le16toh(wire.vendor);
@@ -122,7 +123,8 @@ static void read_check(struct ferry_stream *stream)
 	record->check.kind = le32toh(wire.kind);
 	record->check.crc32c = le32toh(wire.crc32c);
 	record->check.reserved = le32toh(wire.reserved);
-	record->crc32c = ~stream->image_crc;
+	record->check.mark = stream->summary.identity.mark;
+	record->crc32c = record->check.mark ? record->check.mark : ~stream->image_crc;
 }
 
 static void read_end(struct ferry_stream *stream)

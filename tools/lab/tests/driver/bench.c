@@ -373,6 +373,12 @@ bool task_waits_in(pid_t task, long call)
     return sscanf(whole_file(path, text, sizeof(text)), "%ld 0x", &at) == 1 && at == call;
 }
 
+void ferry_checksums(bool on)
+{
+    if (sysfs_write("/sys/module/vfio_ferry/parameters/image_checksums", on ? "Y" : "N"))
+        tap_bail("there is no image_checksums");
+}
+
 uint64_t ferry_budget(uint64_t bytes)
 {
     const char *path = "/sys/module/vfio_ferry/parameters/max_inflight_bytes";

@@ -104,6 +104,8 @@ int64_t fd_number(int fd, const char *name);
 bool fd_is_dead(int fd, bool load);
 /* Does a process or thread sleep in that system call? */
 bool task_waits_in(pid_t task, long call);
+/* Whether the streams of saves that begin have checksums of images. */
+void ferry_checksums(bool on);
 /* Most bytes that images of a session that begins may take; what that was before. */
 uint64_t ferry_budget(uint64_t bytes);
 

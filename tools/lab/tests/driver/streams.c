@@ -239,8 +239,11 @@ static void flip(const struct stream *s, size_t at, size_t by, const char *what,
     edit(c, at, 1, &changed, 1);
 }
 
-/* write() refuses a changed record as soon as its checksum, or its image's, has come. */
-static void add_corrupt(const struct stream *s, const struct records *all)
+/*
+ * write() refuses a changed record as soon as its checksum, or its image's, has
+ * come. Images without one are left to the firmware, at the latest.
+ */
+static void add_corrupt(const struct stream *s, const struct records *all, bool checksums)
 {
     char what[64];
 
@@ -249,7 +252,8 @@ static void add_corrupt(const struct stream *s, const struct records *all)
         bool image = r->tag == VFIO_FERRY_TAG_FIRMWARE_DATA;
         const struct record *check = image ? r + 1 : r;
         /* the hint is covered by the end's checksum alone */
-        size_t by = r->tag == VFIO_FERRY_TAG_STOP_COPY_SIZE ? s->len : record_end(check);
+        size_t by = r->tag == VFIO_FERRY_TAG_STOP_COPY_SIZE ? s->len :
+                    image && !checksums ? NEVER : record_end(check);
 
         snprintf(what, sizeof(what), "record %u (%s)", i, record_name(r->tag));
         flip(s, r->at + HEADER, by, what, 0);
@@ -324,7 +328,7 @@ static void add_foreign(const struct stream *s, const struct records *all)
 
 #define FIELD(name, field, value, len) \
     add_foreign_field(s, r, name, offsetof(struct vfio_ferry_identity, field), value, len)
-    FIELD("version of the stream", version, "\2\0\0", 4);
+    FIELD("version of the stream", version, "\2", 2);
     FIELD("family", family, "other", 6);
     FIELD("vendor", vendor, "\x86\x80", 2);
     FIELD("device", device, "\x18\x10", 2);
@@ -359,6 +363,19 @@ static void add_optional(const struct stream *s, const struct records *all, bool
     free(bytes);
 }
 
+/* The images of one stream in the records of another. */
+static void add_mixed(const struct stream *s, const struct records *all)
+{
+    const struct record *r = record_find(all, VFIO_FERRY_TAG_IDENTITY, 0);
+    size_t at = r->at + HEADER + offsetof(struct vfio_ferry_identity, mark);
+    struct test_case *c = add(s, record_end(record_find(all, VFIO_FERRY_TAG_IMAGE, 0)),
+                              "the images of another stream");
+    uint8_t mark = s->data[at] ^ 4;
+
+    edit(c, at, 1, &mark, 1);
+    c->seal = true;
+}
+
 /* An image that is cut short and counted right: only firmware can refuse it. */
 static void add_bad_image(const struct stream *plain, const struct records *all)
 {
@@ -375,15 +392,23 @@ static void add_bad_image(const struct stream *plain, const struct records *all)
 
 void test_streams(struct bench *b)
 {
-    struct stream s, plain;
-    struct records all, plain_all;
+    struct stream s, marked = { 0 }, plain;
+    struct records all, marked_all, plain_all;
+    uint64_t marked_sum;
 
     if (!b->vfs)
         tap_bail("the tests of streams need a VF");
     cases = calloc(MAX_CASES, sizeof(*cases));
     for (unsigned i = 0; i < b->vfs; i++)
         vf_open(&b->vf[i]);
+    if (b->vf[0].ferry) {
+        marked = vf_record(&b->vf[0], true, &marked_sum);
+        marked_all = records_of(&marked);
+        ferry_checksums(true);
+    }
     s = vf_record(&b->vf[0], true, &good_sum);
+    if (b->vf[0].ferry)
+        ferry_checksums(false);
     all = records_of(&s);
     plain = stream_plain(&s);
     plain_all = records_of(&plain);
@@ -394,7 +419,9 @@ void test_streams(struct bench *b)
     add_bad_image(&plain, &plain_all);
     if (b->vf[0].ferry) {
         add_optional(&s, &all, true, "ferry's");
-        add_corrupt(&s, &all);
+        add_corrupt(&s, &all, true);
+        add_corrupt(&marked, &marked_all, false);
+        add_mixed(&marked, &marked_all);
         add_disordered(&s, &all);
         add_foreign(&s, &all);
     }
@@ -404,6 +431,7 @@ void test_streams(struct bench *b)
         vf_close(&b->vf[i]);
     bench_check_clean(b, "bad streams");
     stream_free(&s);
+    stream_free(&marked);
     stream_free(&plain);
     free(cases);
 }

@@ -12,7 +12,7 @@ COMMAND=inspect
 CORPUS=tools/testing/fuzz/corpus
 
 # Of the corpus; whatever is in it besides is wrong.
-SOUND='smallest pre-copy-byte-by-byte pre-copy-odd-pieces final-in-parts initialised-anew plain plain-pre-copy later-record'
+SOUND='smallest pre-copy-byte-by-byte pre-copy-odd-pieces final-in-parts initialised-anew plain plain-pre-copy later-record no-checksums'
 
 main() {
 	take_streams
@@ -70,6 +70,10 @@ shows_and_counts() {
 		"[r['offset'] for r in records] == [0, 64, 88, 204, 244, 261, 301, 381, 421]"
 	ok "a wrong checksum is shown where it is" json_of 3 image-checksum \
 		"len(findings) == 1 and findings[0]['number'] == 7 and 'CRC32C' in findings[0]['text']"
+	ok "images without checksums are said to be so" text_of 0 no-checksums 'capabilities 0x3, images without checksums'
+	ok "and to have a mark" says 'image 0, initial, 17 bytes, mark 0x00001234 right'
+	ok "a check of another stream is shown" json_of 3 identity-mark \
+		"'mark' in findings[0]['text'] and said['devices'][0]['refused_error'] == 'EINVAL'"
 	ok "where a target refuses, and why" json_of 3 image-checksum \
 		"said['devices'][0]['refused_at'] == 421 and said['devices'][0]['refused_error'] == 'EBADMSG'"
 	ok "it goes on behind what is wrong" json_of 3 image-order "len(records) == 9 and records[8]['crc32c_right']"

@@ -29,7 +29,7 @@ FIXTURE(stream) {
 	struct mig_stream saved;
 	const struct stream_format *format;
 	struct stream_records records;
-	bool checked;
+	enum stream_protection protection;
 	struct mutations all;
 };
 
@@ -55,10 +55,12 @@ FIXTURE_SETUP(stream)
 	}
 	self->saved = save(self->devices[0], 7, &self->all.sum);
 	self->format = stream_format_find(&self->saved, &self->records);
-	self->checked = self->format && self->format->checked(&self->saved);
+	self->protection = self->format ? self->format->protection(&self->saved) : STREAM_PLAIN;
 	printf("# a stream of %zu bytes, %u records%s%s%s\n", self->saved.len, self->records.count,
 	       self->format ? " of format " : ", no known format",
-	       self->format ? self->format->name : "", self->checked ? ", with checksums" : "");
+	       self->format ? self->format->name : "",
+	       self->protection == STREAM_CHECKED ? ", with checksums" :
+	       self->protection == STREAM_SEALED ? ", with checksums of records" : "");
 }
 
 FIXTURE_TEARDOWN(stream)
@@ -70,8 +72,9 @@ FIXTURE_TEARDOWN(stream)
 		mig_device_close(self->devices[i]);
 }
 
-/* For a change that a reader sees only by its checksums. */
-#define IF_CHECKED (self->checked ? MUTATION_REFUSED : MUTATION_EITHER)
+/* For a change that a reader sees only by its checksums, in a record or in opaque data. */
+#define IF_SEALED (self->protection >= STREAM_SEALED ? MUTATION_REFUSED : MUTATION_EITHER)
+#define IF_CHECKED (self->protection >= STREAM_CHECKED ? MUTATION_REFUSED : MUTATION_EITHER)
 
 #define NEED_FORMAT() do {							\
 	if (!self->format)							\
@@ -173,7 +176,7 @@ TEST_F(stream, records_dropped)
 		const struct stream_record *r = &self->records.record[i];
 
 		mutation_edit(mutation_add(&self->all, &self->saved,
-					   r->needed ? MUTATION_REFUSED : IF_CHECKED,
+					   r->needed ? MUTATION_REFUSED : IF_SEALED,
 					   "without record %u (%s)", i, r->name),
 			      r->at, r->len, NULL, 0);
 	}
@@ -187,10 +190,10 @@ TEST_F(stream, records_duplicated)
 	for (unsigned int i = 0; i < self->records.count; i++) {
 		const struct stream_record *r = &self->records.record[i];
 
-		mutation_edit(mutation_add(&self->all, &self->saved, IF_CHECKED,
+		mutation_edit(mutation_add(&self->all, &self->saved, IF_SEALED,
 					   "record %u (%s) twice", i, r->name),
 			      end_of(r), 0, self->saved.data + r->at, r->len);
-		mutation_edit(mutation_add(&self->all, &self->saved, IF_CHECKED,
+		mutation_edit(mutation_add(&self->all, &self->saved, IF_SEALED,
 					   "record %u (%s) at the end, too", i, r->name),
 			      self->saved.len, 0, self->saved.data + r->at, r->len);
 	}
@@ -219,9 +222,9 @@ TEST_F(stream, records_reordered)
 		const struct stream_record *r = &self->records.record[i];
 
 		if (i + 1 < count)
-			add_swapped(&self->all, &self->saved, IF_CHECKED, r, r + 1);
+			add_swapped(&self->all, &self->saved, IF_SEALED, r, r + 1);
 		if (i + 2 < count)
-			add_swapped(&self->all, &self->saved, IF_CHECKED, r, r + 2);
+			add_swapped(&self->all, &self->saved, IF_SEALED, r, r + 2);
 	}
 	RUN_ALL();
 }
@@ -253,7 +256,7 @@ TEST_F(stream, spliced_together)
 		     (self->saved.len == other.len &&
 		      !memcmp(self->saved.data + from, other.data + from, other.len - from))))
 			continue;
-		mutation_edit(mutation_add(&self->all, &self->saved, IF_CHECKED,
+		mutation_edit(mutation_add(&self->all, &self->saved, IF_SEALED,
 					   "another save from record %u", i),
 			      from, self->saved.len - from, other.data + to, other.len - to);
 	}
@@ -314,7 +317,7 @@ TEST_F(stream, garbage_appended)
 	if (self->format) {
 		size_t len = self->format->header(header, sizeof(noise), -1, true);
 		struct mutation *mutation =
-			mutation_add(&self->all, &self->saved, IF_CHECKED, "and a record");
+			mutation_add(&self->all, &self->saved, IF_SEALED, "and a record");
 
 		mutation_edit(mutation, self->saved.len, 0, header, len);
 		mutation_edit(mutation, self->saved.len, 0, noise, sizeof(noise));
@@ -333,15 +336,30 @@ static void add_flipped(struct mutations *all, const struct mig_stream *stream,
 		      at, 1, &changed, 1);
 }
 
+/* Is this byte of the stream one that means something to the device alone? */
+static bool is_opaque(const struct stream_records *records, size_t at)
+{
+	for (unsigned int i = 0; i < records->count; i++) {
+		const struct stream_record *r = &records->record[i];
+
+		if (r->needed && at >= r->at + r->header && at < r->at + r->len)
+			return true;
+	}
+	return false;
+}
+
 /* Items: 45. "inconsistent": only a stream with checksums shows every flipped bit. */
 TEST_F_TIMEOUT(stream, bits_flipped, 120)
 {
 	struct mig_random random = mig_random_start();
 
-	for (unsigned int i = 0; i < RANDOM_CASES; i++)
-		add_flipped(&self->all, &self->saved, IF_CHECKED,
-			    mig_random_below(&random, self->saved.len),
+	for (unsigned int i = 0; i < RANDOM_CASES; i++) {
+		size_t at = mig_random_below(&random, self->saved.len);
+
+		add_flipped(&self->all, &self->saved,
+			    is_opaque(&self->records, at) ? IF_CHECKED : IF_SEALED, at,
 			    mig_random_below(&random, 8), "anywhere");
+	}
 	RUN_ALL();
 }
 
@@ -384,11 +402,13 @@ TEST_F_TIMEOUT(stream, fields_changed, 120)
 
 		for (unsigned int j = 0; j < r->fields; j++) {
 			const struct stream_field *f = &r->field[j];
+			enum mutation_verdict verdict =
+				is_opaque(&self->records, r->at + f->at) ? IF_CHECKED : IF_SEALED;
 
-			add_flipped(&self->all, &self->saved, IF_CHECKED,
+			add_flipped(&self->all, &self->saved, verdict,
 				    r->at + f->at + mig_random_below(&random, f->len),
 				    mig_random_below(&random, 8), f->name);
-			add_changed_field(&self->all, &self->saved, IF_CHECKED, r, f,
+			add_changed_field(&self->all, &self->saved, verdict, r, f,
 					  mig_random_below(&random, 5));
 		}
 	}
@@ -521,7 +541,8 @@ TEST_F(stream, unknown_optional)
 	NEED_FORMAT();
 	for (unsigned int i = 0; i < self->records.count; i++)
 		add_unknown(&self->all, &self->saved,
-			    self->checked ? MUTATION_REFUSED : MUTATION_LOADED, self->format,
+			    self->protection >= STREAM_SEALED ? MUTATION_REFUSED : MUTATION_LOADED,
+			    self->format,
 			    &self->records.record[i], true);
 	RUN_ALL();
 }
@@ -577,8 +598,8 @@ TEST_F_TIMEOUT(stream, random_edits, 120)
 			edit_anyhow(mutation, saved, &random, from, to);
 		}
 		result = mutation_build(mutation);
-		if (self->checked && self->format->checked(&result) &&
-		    !mig_stream_same(&result, saved))
+		if (IF_CHECKED == MUTATION_REFUSED &&
+		    self->format->protection(&result) == STREAM_CHECKED && !mig_stream_same(&result, saved))
 			mutation->verdict = MUTATION_REFUSED;
 		mig_stream_free(&result);
 	}

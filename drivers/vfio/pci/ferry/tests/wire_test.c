@@ -35,7 +35,7 @@ static void make_identity(struct vfio_ferry_identity *identity)
 	identity->device = cpu_to_le16(0x101e);
 }
 
-static u8 *make_stream(struct kunit *test)
+static u8 *make_stream_of(struct kunit *test, u16 mark)
 {
 	u8 *stream = kunit_kzalloc(test, SOURCE_BYTES, GFP_KERNEL);
 	struct vfio_ferry_identity identity;
@@ -44,6 +44,7 @@ static u8 *make_stream(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, stream);
 	make_identity(&identity);
+	identity.mark = cpu_to_le16(mark);
 	ferry_encoder_init(&encoder);
 	at += ferry_encode_identity(&encoder, stream + at, &identity);
 	at += ferry_encode_stop_copy_size(&encoder, stream + at, 4711);
@@ -59,6 +60,11 @@ static u8 *make_stream(struct kunit *test)
 	at += ferry_encode_end(&encoder, stream + at);
 	KUNIT_ASSERT_EQ(test, at, SOURCE_BYTES);
 	return stream;
+}
+
+static u8 *make_stream(struct kunit *test)
+{
+	return make_stream_of(test, 0);
 }
 
 /* Feed a stream in pieces; returns the last event that means something. */
@@ -181,6 +187,61 @@ static void every_flip_is_seen(struct kunit *test)
 				       ferry_decoder_whole(&decoder, &reason),
 				       "bit %zu of byte %zu", bit % 8, bit / 8);
 		stream[bit / 8] ^= BIT(bit % 8);
+	}
+}
+
+/* Is the byte one of an image's, in a stream of make_stream()'s? */
+static bool is_image_byte(size_t at)
+{
+	size_t begin = FERRY_WIRE_IDENTITY_BYTES +
+		       FERRY_WIRE_STOP_COPY_SIZE_BYTES;
+
+	for (int i = 0; i < ARRAY_SIZE(lengths); i++) {
+		begin += FERRY_WIRE_HEADER_BYTES;
+		if (at >= begin && at - begin < lengths[i])
+			return true;
+		begin += lengths[i] + FERRY_WIRE_CHECK_BYTES;
+	}
+	return false;
+}
+
+/* If images have no checksum, all else is looked at as with one. */
+static void images_unchecked(struct kunit *test)
+{
+	u8 *stream = make_stream_of(test, 4711);
+	struct ferry_decoder decoder;
+	const char *reason;
+
+	for (size_t at = 0; at < SOURCE_BYTES; at++) {
+		stream[at] ^= 0x10;
+		ferry_decoder_init(&decoder, MAX_IMAGE);
+		feed(&decoder, stream, SOURCE_BYTES, SOURCE_BYTES);
+		KUNIT_EXPECT_EQ_MSG(test,
+				    ferry_decoder_whole(&decoder, &reason),
+				    is_image_byte(at), "byte %zu", at);
+		stream[at] ^= 0x10;
+	}
+}
+
+/* The rest of another stream, whose records are the same but for the mark. */
+static void images_of_another(struct kunit *test)
+{
+	u8 *stream = make_stream_of(test, 1);
+	u8 *other = make_stream_of(test, 2);
+	struct ferry_decoder decoder;
+	const char *reason;
+
+	for (size_t at = 1; at < SOURCE_BYTES; at++) {
+		/* Where both say the same it is no other. */
+		if (!memcmp(stream, other, at) ||
+		    !memcmp(stream + at, other + at, SOURCE_BYTES - at))
+			continue;
+		ferry_decoder_init(&decoder, MAX_IMAGE);
+		feed(&decoder, stream, at, SOURCE_BYTES);
+		feed(&decoder, other + at, SOURCE_BYTES - at, SOURCE_BYTES);
+		KUNIT_EXPECT_FALSE_MSG(test,
+				       ferry_decoder_whole(&decoder, &reason),
+				       "cut at %zu", at);
 	}
 }
 
@@ -363,6 +424,8 @@ static struct kunit_case wire_cases[] = {
 	KUNIT_CASE(later_records),
 	KUNIT_CASE(every_cut_is_seen),
 	KUNIT_CASE_SLOW(every_flip_is_seen),
+	KUNIT_CASE(images_unchecked),
+	KUNIT_CASE(images_of_another),
 	KUNIT_CASE(refused_for_ever),
 	KUNIT_CASE(headers_alone),
 	KUNIT_CASE(identity_comes_first),

@@ -50,6 +50,7 @@ FERRY_API const char *ferry_image_kind_name(uint32_t kind);
 /**
  * struct ferry_stream_identity - who saved a stream
  * @version: of the format
+ * @mark: what image checks have instead of a checksum, 0: they have one
  * @crc32c: of this record, as it says
  * @family: name of the NIC family
  * @vendor: PCI vendor ID; @device and those of the subsystem likewise
@@ -57,7 +58,8 @@ FERRY_API const char *ferry_image_kind_name(uint32_t kind);
  * @capabilities: that the target's firmware needs; the bits are the family's
  */
 struct ferry_stream_identity {
-	uint32_t version;
+	uint16_t version;
+	uint16_t mark;
 	uint32_t crc32c;
 	char family[17];
 	uint16_t vendor;
@@ -82,10 +84,10 @@ struct ferry_stream_identity {
  * @known: its fields below are filled: it is a control record, whole and of the right size
  * @identity: of FERRY_MEANS_IDENTITY
  * @stop_copy_size: of FERRY_MEANS_STOP_COPY_SIZE
- * @check: of FERRY_MEANS_IMAGE_CHECK
+ * @check: of FERRY_MEANS_IMAGE_CHECK; its @mark: the identity's
  * @end: of FERRY_MEANS_END
  * @crc32c: what is true: of an image, its own; of an image check, of the image
- *	before it; of the identity, its own; of the end, of all records so far
+ *	before it, or the mark; of the identity, its own; of the end, of all records so far
  * @head: the first bytes behind the header
  * @head_length: how many of them there are
  */
@@ -107,6 +109,7 @@ struct ferry_record {
 			uint32_t kind;
 			uint32_t crc32c;
 			uint32_t reserved;
+			uint16_t mark;
 		} check;
 		struct {
 			uint64_t bytes;

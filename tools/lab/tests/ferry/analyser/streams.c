@@ -117,6 +117,12 @@ void test_cuts(struct bench *b)
     ok_eq(agreed, cuts, "cut streams: the analyser says what the reference says");
 }
 
+/* Does this stream of ferry's say that the bytes of its images have no checksum? */
+static bool has_mark(const struct seed *seed)
+{
+    return memcmp(seed->stream + 16 + 2, "\0\0", 2);
+}
+
 void test_flips(struct bench *b)
 {
     static uint8_t copy[MAX_SEED];
@@ -125,7 +131,8 @@ void test_flips(struct bench *b)
     for (unsigned i = 0; i < b->count; i++) {
         const struct seed *seed = &b->seeds[i];
 
-        if (!seed->sound || seed->length < 20 || memcmp(seed->stream + 12, "\1\0\x52\x46", 4))
+        if (!seed->sound || seed->length < 20 || memcmp(seed->stream + 12, "\1\0\x52\x46", 4) ||
+            has_mark(seed))
             continue;
         for (size_t bit = 0; bit < seed->length * 8; bit++) {
             struct said said;
@@ -140,6 +147,6 @@ void test_flips(struct bench *b)
                 tap_diag("%s: bit %zu changed unseen", seed->name, bit);
         }
     }
-    ok(flips > 1000, "%u changed bits of streams with an identity", flips);
+    ok(flips > 1000, "%u changed bits of streams with checksums", flips);
     ok_eq(found, flips, "every changed bit is found");
 }

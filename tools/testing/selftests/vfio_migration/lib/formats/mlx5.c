@@ -6,7 +6,9 @@
  *
  * The body of a record with tag 0 is firmware's and opaque. Writers that
  * protect the stream begin it with a record of identity and follow each of
- * firmware's with its checksum; a record at the end has one of all the others.
+ * firmware's with a check; a record at the end has a checksum of all the
+ * others. A check has the checksum of its data, or a number in which it agrees
+ * with the identity: then that is not 0.
  */
 #include <endian.h>
 #include <string.h>
@@ -39,7 +41,8 @@ static const struct stream_field size_fields[] = {
 };
 
 static const struct stream_field identity_fields[] = {
-	{ "version", 0, 4 },	       { "checksum", 4, 4 },  { "family", 8, 16 },
+	{ "version", 0, 2 },	       { "mark", 2, 2 },      { "checksum", 4, 4 },
+	{ "family", 8, 16 },
 	{ "vendor", 24, 2 },	       { "device", 26, 2 },   { "subsystem vendor", 28, 2 },
 	{ "subsystem device", 30, 2 }, { "firmware", 32, 8 }, { "capabilities", 40, 8 },
 };
@@ -132,15 +135,19 @@ static bool split(const struct mig_stream *stream, struct stream_records *record
 	return data;
 }
 
-static bool checked(const struct mig_stream *stream)
+static enum stream_protection protection(const struct mig_stream *stream)
 {
 	struct header header;
+	__le16 mark;
 
 	if (stream->len < sizeof(header) + kinds[IDENTITY].size)
-		return false;
+		return STREAM_PLAIN;
 	memcpy(&header, stream->data, sizeof(header));
-	return le32toh(header.tag) == kinds[IDENTITY].tag &&
-	       le64toh(header.size) == kinds[IDENTITY].size;
+	memcpy(&mark, stream->data + sizeof(header) + 2, sizeof(mark));
+	if (le32toh(header.tag) != kinds[IDENTITY].tag ||
+	    le64toh(header.size) != kinds[IDENTITY].size)
+		return STREAM_PLAIN;
+	return mark ? STREAM_SEALED : STREAM_CHECKED;
 }
 
 static size_t header(u8 *to, u64 size, unsigned int kind, bool may_skip)
@@ -163,7 +170,7 @@ static const char *kind_name(unsigned int kind)
 static const struct stream_format mlx5 = {
 	.name = "mlx5",
 	.split = split,
-	.checked = checked,
+	.protection = protection,
 	.header = header,
 	.kind_name = kind_name,
 };

@@ -17,6 +17,13 @@
 
 struct mig_stream;
 
+/* What in a stream shows that it was changed, each all that the one before it does */
+enum stream_protection {
+	STREAM_PLAIN,		/* little */
+	STREAM_SEALED,		/* records: each bit of them, their order, and whose they are */
+	STREAM_CHECKED,		/* opaque data, too */
+};
+
 #define STREAM_MAX_FIELDS 16
 #define STREAM_MAX_HEADER 64
 
@@ -31,7 +38,7 @@ struct stream_record {
 	size_t at;		/* in the stream */
 	size_t header;		/* bytes before its body */
 	size_t len;		/* of header and body */
-	bool needed;		/* a stream without it lacks state of the device */
+	bool needed;		/* a stream without it lacks state of the device; opaque */
 	unsigned int fields;
 	struct stream_field field[STREAM_MAX_FIELDS];
 };
@@ -46,8 +53,7 @@ struct stream_records {
  * @name: for messages
  * @split: takes a whole stream apart, with stream_records_add(); false if it
  *	is not of this format
- * @checked: whether the checksums in a stream let no changed bit pass; only
- *	then may a reader be asked to notice a change in opaque data
+ * @protection: what a reader may be asked to notice
  * @header: writes the header of a record with a body of @size bytes, of at
  *	most STREAM_MAX_HEADER bytes, and returns its length. @kind: one of
  *	those that the format has, or one more, which no reader knows
@@ -57,7 +63,7 @@ struct stream_records {
 struct stream_format {
 	const char *name;
 	bool (*split)(const struct mig_stream *stream, struct stream_records *records);
-	bool (*checked)(const struct mig_stream *stream);
+	enum stream_protection (*protection)(const struct mig_stream *stream);
 	size_t (*header)(u8 *to, u64 size, unsigned int kind, bool may_skip);
 	const char *(*kind_name)(unsigned int kind);
 };
