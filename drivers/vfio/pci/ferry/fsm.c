@@ -313,10 +313,11 @@ enum vfio_device_mig_state ferry_fsm_state(struct ferry_vf *vf)
 	return vf->state;
 }
 
+/* Also in the middle of a move: who asks does not wait for the firmware. */
 static int get_state(struct vfio_device *vdev,
 		     enum vfio_device_mig_state *state)
 {
-	*state = ferry_fsm_state(to_vf(vdev));
+	*state = READ_ONCE(to_vf(vdev)->state);
 	return 0;
 }
 

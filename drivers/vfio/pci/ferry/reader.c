@@ -132,7 +132,7 @@ static void end_save(struct ferry_session *session)
 	if (!READ_ONCE(window->open))
 		return;
 	WRITE_ONCE(window->open, false);
-	ferry_session_kick(session);
+	ferry_session_free_later(session);
 }
 
 static void end_stream(struct ferry_stream *stream)

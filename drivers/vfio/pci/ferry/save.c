@@ -50,6 +50,18 @@ static u64 reserve_bytes(struct ferry_vf *vf)
 	return part_bytes(vf) ?: with_slack(vf, READ_ONCE(vf->full_bytes));
 }
 
+/* All of the state takes no less than what changed of it. */
+static void raise_full(struct ferry_session *session, u64 changes)
+{
+	struct ferry_vf *vf = session->vf;
+
+	if (changes <= READ_ONCE(vf->full_bytes))
+		return;
+	WRITE_ONCE(vf->full_bytes, changes);
+	/* The reserve follows, while there is time for it. */
+	ferry_session_kick(session);
+}
+
 /**
  * ferry_save_query_full() - ask what a full save needs
  * @vf: the function; the caller has the command slot
@@ -92,12 +104,14 @@ int ferry_save_query_changes(struct ferry_session *session,
 	struct ferry_vf *vf = session->vf;
 	int err = ferry_command_query(vf, true, estimate);
 
-	if (!err)
-		ferry_queue_expect(&session->queue, estimate,
-				   ferry_precopy_info_v2(&vf->device->core.vdev));
-	else if (err == -ESTALE)
+	if (err == -ESTALE)
 		lose_track(vf, &session->queue);
-	return err;
+	if (err)
+		return err;
+	ferry_queue_expect(&session->queue, estimate,
+			   ferry_precopy_info_v2(&vf->device->core.vdev));
+	raise_full(session, estimate->required);
+	return 0;
 }
 
 /* Ask what the next image needs; the queue is told. */

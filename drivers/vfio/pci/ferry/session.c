@@ -18,6 +18,9 @@
 /* Two of the longest images that there are, and room to round them up */
 #define MAX_INFLIGHT_DEFAULT	(9ULL << 30)
 
+/* What the user does next comes first: images are freed when it has had the time. */
+#define FREE_DELAY		(HZ / 10)
+
 static unsigned long long max_inflight_bytes = MAX_INFLIGHT_DEFAULT;
 module_param(max_inflight_bytes, ullong, 0644);
 MODULE_PARM_DESC(max_inflight_bytes,
@@ -126,7 +129,7 @@ void ferry_session_close(struct ferry_vf *vf)
 	vf->session = NULL;
 	list_add_tail(&session->node, &vf->closed);
 	spin_unlock(&vf->lock);
-	ferry_worker_kick(vf);
+	ferry_worker_kick_later(vf, FREE_DELAY);
 }
 
 /**
@@ -140,6 +143,21 @@ void ferry_session_kick(struct ferry_session *session)
 	guard(spinlock)(&queue->lock);
 	if (queue->phase != FERRY_PHASE_CLOSED)
 		ferry_worker_kick(session->vf);
+}
+
+/**
+ * ferry_session_free_later() - let the worker free what is of no use any more
+ * @session: the session, closed or not
+ *
+ * Not at once: this CPU is wanted for what ends the stop window.
+ */
+void ferry_session_free_later(struct ferry_session *session)
+{
+	struct ferry_queue *queue = &session->queue;
+
+	guard(spinlock)(&queue->lock);
+	if (queue->phase != FERRY_PHASE_CLOSED)
+		ferry_worker_kick_later(session->vf, FREE_DELAY);
 }
 
 /* What people see of it */

@@ -59,6 +59,7 @@ void ferry_session_put(struct ferry_session *session);
 struct ferry_session *ferry_session_current(struct ferry_vf *vf);
 void ferry_session_close(struct ferry_vf *vf);
 void ferry_session_kick(struct ferry_session *session);
+void ferry_session_free_later(struct ferry_session *session);
 void ferry_session_show(struct ferry_session *session, struct seq_file *to);
 void ferry_session_show_fdinfo(struct seq_file *to, struct file *file);
 

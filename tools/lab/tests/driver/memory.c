@@ -184,6 +184,48 @@ static void test_reserve(struct bench *b, bool short_budget)
     stream_free(&s);
 }
 
+/* Both images are as long as they should be, and mapped. */
+static bool has_room(struct bench *b, struct vf *v, int fd, uint64_t keys)
+{
+    struct vfio_precopy_info info;
+
+    must(mig_precopy_info(fd, &info), v, "PRECOPY_INFO");
+    return fd_number(fd, "ferry-memory") >= (int64_t)(info.dirty_bytes * 9 / 4) &&
+           model_commands(b, OP_CREATE_MKEY) == keys + 2 && !model_busy(b);
+}
+
+/*
+ * All of the state changes, and it is more than there was. The user asks, and
+ * gets an image of that, which is left unread; then all changes once more.
+ */
+static void test_follows(struct bench *b)
+{
+    static const char *const counters[] = { "allocations", "maps", "unmaps", "frees" };
+    struct vf *v = &b->vf[0];
+    uint64_t size = wl_read(v->wl, WL_STATE_SIZE);
+    struct stream s = { 0 };
+    char name[32];
+    uint64_t keys;
+    int fd;
+
+    vf_reset(v);
+    wl_fill(v->wl, 0, size / 2, SEED);
+    fd = vf_set(v, VFIO_DEVICE_STATE_PRE_COPY);
+    must(mig_read_precopy(fd, &s, 1000), v, "reading the initial image");
+    keys = model_commands(b, OP_CREATE_MKEY);
+    wl_fill(v->wl, 0, size, SEED + 1);
+    ok(wait_until(has_room(b, v, fd, keys), FOREVER_MS), "the reserve follows what the firmware says of changes");
+    wl_fill(v->wl, 0, size, SEED + 2);
+    ok(!read_final(v, fd, &s), "the final image comes");
+    for (unsigned i = 0; i < sizeof(counters) / sizeof(*counters); i++) {
+        snprintf(name, sizeof(name), "window_%s", counters[i]);
+        ok_eq(ferry_number(v, "stats", name), 0, "no %s in the stop window of a function that grew", counters[i]);
+    }
+    close(fd);
+    vf_reset(v);
+    stream_free(&s);
+}
+
 /* ---- a memory cgroup ---- */
 
 #define CGROUPS "/sys/fs/cgroup"
@@ -394,6 +436,7 @@ void test_memory(struct bench *b)
     vf_open(&b->vf[1]);
     test_reserve(b, false);
     test_reserve(b, true);
+    test_follows(b);
     s = vf_record(v, false, &sum);
     vf_close(v);
     vf_close(&b->vf[1]);

@@ -223,6 +223,57 @@ static void test_killed(struct bench *b, struct vf *v, const struct victim *vict
     vf_reset(v);
 }
 
+/* ---- the state ---- */
+
+struct mover {
+    struct vf *v;
+    pid_t tid;
+    int err;
+};
+
+static void *stop_p2p(void *arg)
+{
+    struct mover *m = arg;
+
+    __atomic_store_n(&m->tid, gettid(), __ATOMIC_RELEASE);
+    m->err = mig_set(&m->v->fn, VFIO_DEVICE_STATE_PRE_COPY_P2P, NULL);
+    return NULL;
+}
+
+static bool moves(struct mover *m)
+{
+    pid_t tid = __atomic_load_n(&m->tid, __ATOMIC_ACQUIRE);
+
+    return tid && task_waits_in(tid, SYS_ioctl);
+}
+
+/* An arc waits for a SAVE; who only asks where the function is does not wait for the arc. */
+static void test_state(struct bench *b, struct vf *v)
+{
+    struct mover m = { .v = v };
+    uint64_t hits = model_hits(b);
+    enum vfio_device_mig_state state;
+    pthread_t moving;
+    bool busy;
+    int fd;
+
+    slow(b, v, OP_SAVE_VHCA_STATE);
+    fd = begin_precopy(v);
+    if (!wait_until(model_hits(b) > hits, FOREVER_MS))
+        tap_bail("nothing is saved");
+    pthread_create(&moving, NULL, stop_p2p, &m);
+    if (!wait_until(moves(&m), FOREVER_MS))
+        tap_bail("PRE_COPY_P2P does not wait for the SAVE");
+    state = mig_get(&v->fn);
+    busy = model_busy(b);
+    pthread_join(moving, NULL);
+    model_disarm(b);
+    ok(busy && state == VFIO_DEVICE_STATE_PRE_COPY, "the state is told while an arc waits for a SAVE: %d", state);
+    ok(!m.err && mig_get(&v->fn) == VFIO_DEVICE_STATE_PRE_COPY_P2P, "and the new one when it is through");
+    close(fd);
+    vf_reset(v);
+}
+
 /* ---- poll ---- */
 
 static bool becomes_readable(int fd, int ms)
@@ -353,6 +404,7 @@ void test_waits(struct bench *b)
     test_signal(b, v);
     for (unsigned i = 0; i < sizeof(victims) / sizeof(*victims); i++)
         test_killed(b, v, &victims[i]);
+    test_state(b, v);
     test_idle(b, v);
     test_handed_over(b, v);
     vf_close(v);
