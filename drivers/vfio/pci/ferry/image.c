@@ -187,6 +187,29 @@ int ferry_image_grow(struct ferry_image *image, u64 bytes,
 	return err;
 }
 
+/**
+ * ferry_image_is_shared() - does anybody look at an image's pages?
+ * @image: an image that is with the caller
+ *
+ * Nobody can begin to: pages go into pipes only while a reader has the image.
+ *
+ * Return: true if some of it is in a pipe, or wherever that led to.
+ */
+bool ferry_image_is_shared(struct ferry_image *image)
+{
+	struct folio *folio;
+
+	if (!image->spliced)
+		return false;
+	vfio_ferry_for_each_folio(folio, &image->memory) {
+		if (folio_ref_count(folio) > 1)
+			return true;
+		cond_resched();
+	}
+	image->spliced = false;
+	return false;
+}
+
 static void release_image(struct kref *ref)
 {
 	struct ferry_image *image = container_of(ref, struct ferry_image, ref);

@@ -78,6 +78,7 @@ enum ferry_image_place {
  * @save_flags: of the save that fills it, VFIO_FERRY_SAVE_*
  * @coming: bytes that the save is expected to bring
  * @mapped: bytes that memory.mapping covers
+ * @spliced: pages of it went into a pipe, where they must not change
  * @leaked: the firmware may still write the memory: never free it
  */
 struct ferry_image {
@@ -90,6 +91,7 @@ struct ferry_image {
 	unsigned int save_flags;
 	u64 coming;
 	u64 mapped;
+	bool spliced;
 	bool leaked;
 };
 
@@ -122,6 +124,7 @@ struct ferry_image *ferry_image_new(struct ferry_session *session,
 u64 ferry_image_missing(struct ferry_image *image, u64 bytes);
 int ferry_image_grow(struct ferry_image *image, u64 bytes,
 		     enum ferry_effort effort);
+bool ferry_image_is_shared(struct ferry_image *image);
 void ferry_image_put(struct ferry_image *image);
 int ferry_image_map(struct ferry_vf *vf, struct ferry_image *image);
 void ferry_image_discard(struct ferry_vf *vf, struct ferry_image *image);

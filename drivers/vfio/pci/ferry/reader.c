@@ -5,10 +5,12 @@
  * File operations, called by users at any time, also long after the session
  * is over. The stream's mutex is held while they copy and while they wait.
  */
+#include <linux/bvec.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/once.h>
+#include <linux/pipe_fs_i.h>
 #include <linux/poll.h>
 #include <linux/random.h>
 #include <linux/splice.h>
@@ -38,7 +40,42 @@ static u16 new_mark(void)
 	return (first + (u32)atomic_inc_return(&marks)) % U16_MAX + 1;
 }
 
-static size_t read_control(struct ferry_session *session, struct iov_iter *to)
+/**
+ * struct sink - where a reader wants the bytes
+ * @to: there, or NULL:
+ * @pipe: into this, whose lock the caller holds
+ * @left: no more than so many bytes, for a pipe
+ */
+struct sink {
+	struct iov_iter *to;
+	struct pipe_inode_info *pipe;
+	size_t left;
+};
+
+static size_t sink_room(struct sink *sink)
+{
+	struct pipe_inode_info *pipe = sink->pipe;
+
+	if (sink->to)
+		return iov_iter_count(sink->to);
+	return pipe_full(pipe->head, pipe->tail, pipe->max_usage) ? 0 :
+								    sink->left;
+}
+
+/* Put bytes of a page into a pipe that has room, and with them a reference. */
+static void push(struct sink *sink, struct page *page, size_t at, size_t bytes)
+{
+	*pipe_head_buf(sink->pipe) = (struct pipe_buffer) {
+		.ops = &nosteal_pipe_buf_ops,
+		.page = page,
+		.offset = at,
+		.len = bytes,
+	};
+	sink->pipe->head++;
+	sink->left -= bytes;
+}
+
+static ssize_t read_control(struct ferry_session *session, struct iov_iter *to)
 {
 	struct ferry_stream *stream = &session->stream;
 	enum ferry_image_kind kind = stream->image ? stream->image->kind :
@@ -49,18 +86,54 @@ static size_t read_control(struct ferry_session *session, struct iov_iter *to)
 			     stream->control_end - stream->control_at, to);
 	stream->control_at += bytes;
 	ferry_queue_read(&session->queue, kind, bytes);
+	return bytes ?: -EFAULT;
+}
+
+static ssize_t splice_control(struct ferry_session *session, struct sink *sink)
+{
+	struct page *page = alloc_page(GFP_KERNEL_ACCOUNT);
+	struct bio_vec vec;
+	struct iov_iter to;
+	ssize_t bytes;
+
+	if (!page)
+		return -ENOMEM;
+	bvec_set_page(&vec, page, min(sink->left, PAGE_SIZE), 0);
+	iov_iter_bvec(&to, ITER_DEST, &vec, 1, vec.bv_len);
+	bytes = read_control(session, &to);
+	push(sink, page, 0, bytes);
 	return bytes;
 }
 
-static size_t read_image(struct ferry_session *session, struct iov_iter *to)
+/*
+ * Bytes of the image from here, for the sink: a copy, or to a pipe the page
+ * itself. What is in a pipe must not change, so the image is marked.
+ */
+static size_t take_bytes(struct ferry_stream *stream, struct sink *sink)
+{
+	size_t bytes = min_t(u64, ferry_stream_left(stream), stream->image_left);
+	struct page *page;
+	size_t at;
+
+	if (sink->to)
+		return copy_to_iter(ferry_stream_at(stream), bytes, sink->to);
+	page = folio_page(stream->folio, stream->folio_at / PAGE_SIZE);
+	at = offset_in_page(stream->folio_at);
+	bytes = min3(bytes, PAGE_SIZE - at, sink->left);
+	stream->image->spliced = true;
+	get_page(page);
+	push(sink, page, at, bytes);
+	return bytes;
+}
+
+static ssize_t read_image(struct ferry_session *session, struct sink *sink)
 {
 	struct ferry_stream *stream = &session->stream;
 	void *from = ferry_stream_at(stream);
-	size_t bytes = min_t(u64, ferry_stream_left(stream), stream->image_left);
+	size_t bytes = take_bytes(stream, sink);
 
-	bytes = copy_to_iter(from, bytes, to);
 	if (!bytes)
-		return 0;
+		return -EFAULT;
 	ferry_encode_image_data(&stream->encoder, from, bytes);
 	stream->image_left -= bytes;
 	ferry_stream_advance(stream, bytes);
@@ -184,24 +257,25 @@ static void ask(struct ferry_session *session)
 		ferry_session_kick(session);
 }
 
-static ssize_t read_available(struct ferry_session *session,
-			      struct iov_iter *to)
+static ssize_t read_available(struct ferry_session *session, struct sink *sink)
 {
 	struct ferry_stream *stream = &session->stream;
 	ssize_t done = 0;
-	size_t bytes;
+	ssize_t bytes;
 	int found;
 
-	while (iov_iter_count(to)) {
+	while (sink_room(sink)) {
 		found = next_to_read(session);
 		if (found <= 0)
 			return done ?: found;
-		if (stream->control_at < stream->control_end)
-			bytes = read_control(session, to);
+		if (stream->control_at == stream->control_end)
+			bytes = read_image(session, sink);
+		else if (sink->to)
+			bytes = read_control(session, sink->to);
 		else
-			bytes = read_image(session, to);
-		if (!bytes)
-			return done ?: -EFAULT;
+			bytes = splice_control(session, sink);
+		if (bytes < 0)
+			return done ?: bytes;
 		done += bytes;
 		atomic64_add(bytes, &session->vf->stats.bytes_read);
 		if (fatal_signal_pending(current))
@@ -209,6 +283,25 @@ static ssize_t read_available(struct ferry_session *session,
 		cond_resched();
 	}
 	return done;
+}
+
+static ssize_t read_into(struct ferry_session *session, struct sink *sink,
+			 bool nonblock)
+{
+	struct ferry_queue *queue = &session->queue;
+	ssize_t done;
+
+	lockdep_assert_held(&session->stream.mutex);
+	for (;;) {
+		done = read_available(session, sink);
+		if (done == -ENOMSG || done == -EAGAIN)
+			ask(session);
+		if (done != -EAGAIN || nonblock)
+			return done;
+		if (wait_event_interruptible(queue->wait,
+					     !ferry_queue_reader_waits(queue)))
+			return -ERESTARTSYS;
+	}
 }
 
 /**
@@ -226,20 +319,9 @@ static ssize_t read_available(struct ferry_session *session,
 ssize_t ferry_stream_read(struct ferry_session *session, struct iov_iter *to,
 			  bool nonblock)
 {
-	struct ferry_queue *queue = &session->queue;
-	ssize_t done;
+	struct sink sink = { .to = to };
 
-	lockdep_assert_held(&session->stream.mutex);
-	for (;;) {
-		done = read_available(session, to);
-		if (done == -ENOMSG || done == -EAGAIN)
-			ask(session);
-		if (done != -EAGAIN || nonblock)
-			return done;
-		if (wait_event_interruptible(queue->wait,
-					     !ferry_queue_reader_waits(queue)))
-			return -ERESTARTSYS;
-	}
+	return read_into(session, &sink, nonblock);
 }
 
 /**
@@ -271,6 +353,29 @@ static ssize_t ferry_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	if (done)
 		return done;
 	done = ferry_stream_read(session, to, nonblock);
+	ferry_stream_unlock(&session->stream);
+	return done;
+}
+
+/*
+ * As a read, but that the pages of images go into the pipe and not a copy.
+ * SPLICE_F_NONBLOCK is about the pipe alone.
+ */
+static ssize_t ferry_splice_read(struct file *file, loff_t *at,
+				 struct pipe_inode_info *pipe, size_t length,
+				 unsigned int flags)
+{
+	bool nonblock = file->f_flags & O_NONBLOCK;
+	struct ferry_session *session = file->private_data;
+	struct sink sink = { .pipe = pipe, .left = length };
+	ssize_t done;
+
+	if (ferry_session_is_closed(session))
+		return -ENODEV;
+	done = ferry_stream_lock(&session->stream, nonblock);
+	if (done)
+		return done;
+	done = read_into(session, &sink, nonblock);
 	ferry_stream_unlock(&session->stream);
 	return done;
 }
@@ -316,7 +421,7 @@ static long ferry_read_ioctl(struct file *file, unsigned int cmd,
 const struct file_operations ferry_reader_fops = {
 	.owner = THIS_MODULE,
 	.read_iter = ferry_read_iter,
-	.splice_read = copy_splice_read,
+	.splice_read = ferry_splice_read,
 	.poll = ferry_read_poll,
 	.unlocked_ioctl = ferry_read_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,

@@ -140,6 +140,19 @@ static void discard_spares(struct ferry_vf *vf, struct ferry_queue *queue)
 		ferry_image_discard(vf, image);
 }
 
+/* A spare image, HELD, that may be written: nobody has its pages in a pipe. */
+static struct ferry_image *take_spare(struct ferry_vf *vf,
+				      struct ferry_queue *queue, u64 bytes)
+{
+	struct ferry_image *image;
+
+	while ((image = ferry_queue_take_spare(queue, bytes,
+					       FERRY_IMAGE_HELD)) &&
+	       ferry_image_is_shared(image))
+		ferry_image_discard(vf, image);
+	return image;
+}
+
 /*
  * An image, HELD, with that much room, mapped: the best spare one or a new one.
  * *made, if not NULL: some of its memory had to be found.
@@ -152,7 +165,7 @@ static struct ferry_image *get_image(struct ferry_vf *vf,
 	struct ferry_image *image;
 	int err;
 
-	image = ferry_queue_take_spare(queue, bytes, FERRY_IMAGE_HELD);
+	image = take_spare(vf, queue, bytes);
 	if (!image)
 		image = ferry_image_new(session, FERRY_IMAGE_HELD);
 	if (!image)
@@ -330,8 +343,7 @@ static struct ferry_image *lend_image(struct ferry_vf *vf,
 	struct ferry_queue *queue = &session->queue;
 	struct ferry_image *image;
 
-	while ((image = ferry_queue_take_spare(queue, U64_MAX,
-					       FERRY_IMAGE_HELD))) {
+	while ((image = take_spare(vf, queue, U64_MAX))) {
 		ferry_image_grow(image, bytes, FERRY_EFFORT_WELCOME);
 		if (image->memory.capacity && !ferry_image_map(vf, image))
 			return image;

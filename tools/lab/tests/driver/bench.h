@@ -147,6 +147,7 @@ void test_tracks(struct bench *b);
 void test_pace(struct bench *b);
 void test_comeback(struct bench *b);
 void test_parts(struct bench *b);
+void test_splice(struct bench *b);
 void test_yields(struct bench *b);
 void test_tracking(struct bench *b);
 

@@ -34,6 +34,7 @@ static const struct group groups[] = {
     { "lost", test_lost },
     { "comeback", test_comeback },
     { "parts", test_parts },
+    { "splice", test_splice },
     { "yields", test_yields },
     { "tracking", test_tracking },
     { "scenario", test_scenario },

@@ -30,7 +30,7 @@ DRIVER = [
     Scenario("driver-never", driver("never"), driver="ferry", vfs=5, nic=SMALL),
     Scenario("driver-streams", driver("streams"), driver="ferry", vfs=4, nic=SMALL),
     Scenario("driver-readers", driver("readers"), kernels=("debug",), driver="ferry", nic=SMALL),
-    Scenario("driver-memory", driver("memory", "backlog", "initial", "waits", "log"), kernels=BOTH, driver="ferry",
+    Scenario("driver-memory", driver("memory", "backlog", "initial", "waits", "log", "splice"), kernels=BOTH, driver="ferry",
              nic=WHOLE, options=NO_SCAN),
     Scenario("driver-longest", driver("longest"), driver="ferry", vfs=1, memory=11, nic={"state-size": "4080M",
              "in-chunks": "off"}, options=["--mem", "5120"]),
@@ -50,7 +50,7 @@ DRIVER = [
                after=[f"{HERE}/driver/saves.py", f"{LOGS}/{{name}}.jsonl"])
       for name, nic in (("driver-pace", PARTS), ("driver-pace-whole", WHOLE))),
     Scenario("driver-comeback", driver("comeback"), driver="ferry", vfs=1, nic=SMALL),
-    Scenario("driver-parts", driver("parts"), driver="ferry", nic={"state-size": "48M", "chunk-growth": "3M"}),
+    Scenario("driver-parts", driver("parts", "splice"), driver="ferry", nic={"state-size": "48M", "chunk-growth": "3M"}),
     # a kernel that preempts makes nothing of cond_resched()
     Scenario("driver-yields", driver("yields"), driver="ferry", nic=WHOLE),
     # vfio of the stock kernel cannot report pages
