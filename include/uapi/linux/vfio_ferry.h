@@ -37,6 +37,7 @@ struct vfio_ferry_record {
 #define VFIO_FERRY_TAG_IDENTITY		0x46520001
 #define VFIO_FERRY_TAG_IMAGE		0x46520002
 #define VFIO_FERRY_TAG_END		0x46520003
+#define VFIO_FERRY_TAG_SHAPE		0x46520004
 
 #define VFIO_FERRY_STREAM_VERSION	1
 
@@ -67,6 +68,25 @@ struct vfio_ferry_identity {
 	__le16 subsystem_device;
 	__le16 firmware[4];
 	__le64 capabilities;
+};
+
+/* Capabilities that a shape has room for */
+#define VFIO_FERRY_CAPABILITIES		32
+
+/**
+ * struct vfio_ferry_shape - the source as a guest sees it through vfio-pci
+ * @crc32c: of what follows in this structure
+ * @vectors: MSI-X vectors, 0 without MSI-X
+ * @bar: bytes of each BAR, 0 for one that there is not
+ * @capability: what the lists of capabilities have, in their order, extended
+ *	ones last: ID in bits 0 to 15, version of an extended one in bits 16 to
+ *	19, place in configuration space from bit 20 on; 0 behind the last one
+ */
+struct vfio_ferry_shape {
+	__le32 crc32c;
+	__le32 vectors;
+	__le64 bar[6];
+	__le32 capability[VFIO_FERRY_CAPABILITIES];
 };
 
 /* Kinds of an image, in the order in which they may come */

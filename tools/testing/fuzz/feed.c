@@ -46,6 +46,7 @@ static bool fits(const struct ferry_decoder *decoder,
 		return decoder->state == FERRY_DECODE_HEADER ||
 		       decoder->state == FERRY_DECODE_CONTROL;
 	case FERRY_EVENT_IDENTITY:
+	case FERRY_EVENT_SHAPE:
 	case FERRY_EVENT_IMAGE_WHOLE:
 		return decoder->state == FERRY_DECODE_HEADER;
 	case FERRY_EVENT_IMAGE:
@@ -238,6 +239,7 @@ void expect_same_state(const struct ferry_decoder *one,
 
 	SAME(state);
 	SAME(identified);
+	SAME(shaped);
 	SAME(check_due);
 	SAME(final_seen);
 	SAME(error);
@@ -256,6 +258,8 @@ void expect_same_state(const struct ferry_decoder *one,
 #undef SAME
 	expect(!memcmp(&one->identity, &other->identity,
 		       sizeof(one->identity)), "%s: identity differs", name);
+	expect(!memcmp(&one->shape, &other->shape, sizeof(one->shape)),
+	       "%s: shape differs", name);
 	expect(!memcmp(one->scratch, other->scratch, one->kept),
 	       "%s: kept bytes differ", name);
 }

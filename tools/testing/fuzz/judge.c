@@ -73,6 +73,8 @@ static size_t size_of_known(u32 tag)
 		return 8;
 	case VFIO_FERRY_TAG_IDENTITY:
 		return 48;
+	case VFIO_FERRY_TAG_SHAPE:
+		return 184;
 	case VFIO_FERRY_TAG_IMAGE:
 		return 24;
 	case VFIO_FERRY_TAG_END:
@@ -94,6 +96,7 @@ static unsigned int header_faults(const struct view *view)
 		faults |= FAULT_INVALID;
 	if (!identified &&
 	    (tag == VFIO_FERRY_TAG_IMAGE || tag == VFIO_FERRY_TAG_END ||
+	     tag == VFIO_FERRY_TAG_SHAPE ||
 	     (tag == VFIO_FERRY_TAG_IDENTITY && view->at)))
 		faults |= FAULT_INVALID;
 	if (tag == VFIO_FERRY_TAG_FIRMWARE_DATA) {
@@ -130,6 +133,22 @@ static unsigned int identity_faults(struct view *view, const u8 *body)
 	identity.crc32c = 0;
 	if (crc != (u32)~judge_crc32c(~0U, &identity, sizeof(identity)))
 		faults |= FAULT_CHECKSUM;
+	return faults;
+}
+
+static unsigned int shape_faults(struct view *view, const u8 *body)
+{
+	struct judgement *judgement = view->judgement;
+	struct vfio_ferry_shape shape;
+	unsigned int faults = 0;
+
+	memcpy(&shape, body, sizeof(shape));
+	if (judgement->shaped || judgement->images)
+		faults |= FAULT_INVALID;
+	if (le32toh(shape.crc32c) != (u32)~judge_crc32c(~0U, body + 4, 180))
+		faults |= FAULT_CHECKSUM;
+	if (!faults)
+		judgement->shape = shape;
 	return faults;
 }
 
@@ -197,6 +216,13 @@ static bool judge_known(struct view *view, const u8 *body, size_t end)
 			break;
 		judgement->identified = true;
 		trace_add(&judgement->trace, FERRY_EVENT_IDENTITY, end, 0);
+		break;
+	case VFIO_FERRY_TAG_SHAPE:
+		faults = shape_faults(view, body);
+		if (faults)
+			break;
+		judgement->shaped = true;
+		trace_add(&judgement->trace, FERRY_EVENT_SHAPE, end, 0);
 		break;
 	case VFIO_FERRY_TAG_IMAGE:
 		faults = check_faults(view, body);

@@ -18,6 +18,8 @@
  * @end_at: bytes up to and with the end record, 0 if its header never came
  * @identified: the stream began with a sound identity
  * @identity: that, as it came
+ * @shaped: a sound shape came
+ * @shape: that, as it came
  * @stop_copy_size: the last hint
  * @images: whole images
  * @bytes: in those
@@ -28,6 +30,8 @@ struct judgement {
 	size_t end_at;
 	bool identified;
 	struct vfio_ferry_identity identity;
+	bool shaped;
+	struct vfio_ferry_shape shape;
 	u64 stop_copy_size;
 	u32 images;
 	u64 bytes;

@@ -34,12 +34,13 @@ static void seed_random(u32 seed)
 static const u32 tags[] = {
 	VFIO_FERRY_TAG_FIRMWARE_DATA, VFIO_FERRY_TAG_STOP_COPY_SIZE,
 	VFIO_FERRY_TAG_IDENTITY, VFIO_FERRY_TAG_IMAGE, VFIO_FERRY_TAG_END,
-	2, VFIO_FERRY_TAG_IDENTITY - 1, VFIO_FERRY_TAG_END + 1, ~0U,
+	VFIO_FERRY_TAG_SHAPE, 2, VFIO_FERRY_TAG_IDENTITY - 1,
+	VFIO_FERRY_TAG_SHAPE + 1, ~0U,
 };
 
 static const u64 sizes[] = {
-	0, 1, 7, 8, 9, 15, 16, 17, 23, 24, 25, 47, 48, 49, 63, 64, 65, 254,
-	255, 256, 1 << 20, (1 << 20) + 1, ~0U, 1ULL << 32, 1ULL << 63, ~0ULL,
+	0, 1, 7, 8, 9, 15, 16, 17, 23, 24, 25, 47, 48, 49, 63, 64, 65, 183,
+	184, 185, 254, 255, 256, 1 << 20, (1 << 20) + 1, ~0U, 1ULL << 32, 1ULL << 63, ~0ULL,
 	~0ULL - 15,
 };
 
@@ -171,7 +172,7 @@ static void insert_image(struct script *script)
 
 static void insert_one(struct script *script)
 {
-	static const u32 lengths[] = { 0, 1, 8, 16, 24, 48, 64 };
+	static const u32 lengths[] = { 0, 1, 8, 16, 24, 48, 64, 184 };
 	struct record *record;
 
 	record = script_insert(script, below(script->count + 1), below(8) > 0,

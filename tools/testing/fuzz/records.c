@@ -166,6 +166,17 @@ static void seal_identity(u8 *body, struct sums *sums, unsigned int what)
 	sums->mark = le16toh(identity.mark);
 }
 
+static void seal_shape(u8 *body, unsigned int what)
+{
+	struct vfio_ferry_shape shape;
+
+	memcpy(&shape, body, sizeof(shape));
+	if (what & SEAL_SHAPE_CRC)
+		shape.crc32c = htole32(~judge_crc32c(~0U, &shape.vectors,
+						     sizeof(shape) - 4));
+	memcpy(body, &shape, sizeof(shape));
+}
+
 static void seal_check(const struct script *script, u8 *body,
 		       struct sums *sums, unsigned int what)
 {
@@ -221,6 +232,9 @@ void script_seal(struct script *script, unsigned int what)
 		if (record->tag == VFIO_FERRY_TAG_IDENTITY &&
 		    record->length == sizeof(struct vfio_ferry_identity))
 			seal_identity(body, &sums, what);
+		else if (record->tag == VFIO_FERRY_TAG_SHAPE &&
+			 record->length == sizeof(struct vfio_ferry_shape))
+			seal_shape(body, what);
 		else if (record->tag == VFIO_FERRY_TAG_IMAGE &&
 			 record->length == sizeof(struct vfio_ferry_image_check))
 			seal_check(script, body, &sums, what);

@@ -55,7 +55,8 @@ enum seal {
 	SEAL_CHECK_CRC = 1 << 4,
 	SEAL_END_TOTALS = 1 << 5,
 	SEAL_END_CRC = 1 << 6,
-	SEAL_KINDS = 7,
+	SEAL_SHAPE_CRC = 1 << 7,
+	SEAL_KINDS = 8,
 	SEAL_ALL = (1 << SEAL_KINDS) - 1,
 };
 

@@ -55,6 +55,18 @@ static void begin(u64 hint)
 	begin_marked(hint, 0);
 }
 
+static void add_shape(void)
+{
+	struct vfio_ferry_shape shape = {
+		.vectors = htole32(32),
+		.bar = { htole64(1 << 20), 0, htole64(1 << 20) },
+		.capability = { htole32(0x09c00011), htole32(0x06000010),
+				htole32(0x1001000e) },
+	};
+
+	length += ferry_encode_shape(&encoder, stream + length, &shape);
+}
+
 static void add_image(u32 kind, size_t bytes)
 {
 	u8 *data;
@@ -130,6 +142,46 @@ static void good_streams(void)
 	add_image(VFIO_FERRY_IMAGE_FINAL, 16);
 	end();
 	save("no-checksums", (struct plan) { .pieces = { 5, 64 } });
+}
+
+/* The streams above are such as earlier versions of ferry write. */
+static void shaped_streams(void)
+{
+	begin(0);
+	add_shape();
+	length += ferry_encode_stop_copy_size(&encoder, stream + length, 12);
+	add_image(VFIO_FERRY_IMAGE_INITIAL, 20);
+	add_image(VFIO_FERRY_IMAGE_FINAL, 12);
+	end();
+	save("shape", (struct plan) {
+		.pieces = { 190, 11 }, .refuse = 2, .flip = 4,
+		.where = htole32(90), .cut = htole32(264),
+	});
+	begin(0);
+	add_shape();
+	stream[length - 1] ^= 1;
+	add_image(VFIO_FERRY_IMAGE_FINAL, 12);
+	end();
+	save("shape-checksum", (struct plan) { 0 });
+	begin(0);
+	add_shape();
+	add_shape();
+	add_image(VFIO_FERRY_IMAGE_FINAL, 12);
+	end();
+	save("shape-twice", (struct plan) { 0 });
+	begin(0);
+	add_image(VFIO_FERRY_IMAGE_INITIAL, 12);
+	add_shape();
+	add_image(VFIO_FERRY_IMAGE_FINAL, 12);
+	end();
+	save("shape-behind-an-image", (struct plan) { .pieces = { 3 } });
+	length = 0;
+	add_record(184, 1, VFIO_FERRY_TAG_SHAPE, 184);
+	add_record(40, 0, VFIO_FERRY_TAG_FIRMWARE_DATA, 40);
+	save("shape-without-identity", (struct plan) { 0 });
+	begin(0);
+	add_record(185, 1, VFIO_FERRY_TAG_SHAPE, 185);
+	save("shape-too-long", (struct plan) { 0 });
 }
 
 static void plain_streams(void)
@@ -304,6 +356,7 @@ int main(int argc, char **argv)
 	}
 	folder = argv[1];
 	good_streams();
+	shaped_streams();
 	plain_streams();
 	later_record();
 	wrong_values();

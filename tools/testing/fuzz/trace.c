@@ -34,6 +34,7 @@ const char *event_name(enum ferry_decoder_event event)
 	static const char *const names[] = {
 		[FERRY_EVENT_MORE] = "MORE",
 		[FERRY_EVENT_IDENTITY] = "IDENTITY",
+		[FERRY_EVENT_SHAPE] = "SHAPE",
 		[FERRY_EVENT_IMAGE] = "IMAGE",
 		[FERRY_EVENT_SKIP] = "SKIP",
 		[FERRY_EVENT_IMAGE_WHOLE] = "IMAGE_WHOLE",

@@ -45,6 +45,11 @@ static void expect_totals(const struct ferry_decoder *decoder,
 	expect(!decoder->identified ||
 	       !memcmp(&decoder->identity, &judgement->identity,
 		       sizeof(decoder->identity)), "identity differs");
+	expect(decoder->shaped == judgement->shaped, "shaped: %d",
+	       decoder->shaped);
+	expect(!decoder->shaped ||
+	       !memcmp(&decoder->shape, &judgement->shape,
+		       sizeof(decoder->shape)), "shape differs");
 }
 
 /*
@@ -89,6 +94,8 @@ static bool try_stream(const struct plan *plan, const u8 *stream, size_t length)
 /**
  * struct own - a stream that ferry writes
  * @identity: of its source
+ * @shaped: a shape follows
+ * @shape: that
  * @hint: expected size of the final image, 0 for none
  * @images: how many
  * @kinds: of each
@@ -99,6 +106,8 @@ static bool try_stream(const struct plan *plan, const u8 *stream, size_t length)
  */
 struct own {
 	struct vfio_ferry_identity identity;
+	bool shaped;
+	struct vfio_ferry_shape shape;
 	u64 hint;
 	u32 images;
 	u32 kinds[MAX_IMAGES];
@@ -150,6 +159,9 @@ static void describe(struct own *own, struct source *source)
 	if (take_byte(source) & 1)
 		take(source, &own->hint, sizeof(own->hint));
 	take(source, &own->identity, sizeof(own->identity));
+	own->shaped = take_byte(source) & 1;
+	if (own->shaped)
+		take(source, &own->shape, sizeof(own->shape));
 }
 
 static void encode_image(struct own *own, u32 i, struct ferry_encoder *encoder,
@@ -186,6 +198,13 @@ static void encode(struct own *own, struct source *source)
 	expect(wrote == FERRY_WIRE_IDENTITY_BYTES, "identity record: %zu",
 	       wrote);
 	own->length = wrote;
+	if (own->shaped) {
+		wrote = ferry_encode_shape(&encoder, own->stream + own->length,
+					   &own->shape);
+		expect(wrote == FERRY_WIRE_SHAPE_BYTES, "shape record: %zu",
+		       wrote);
+		own->length += wrote;
+	}
 	if (own->hint) {
 		wrote = ferry_encode_stop_copy_size(&encoder,
 						    own->stream + own->length,
@@ -226,6 +245,10 @@ static void expect_own_decodes(const struct plan *plan, const struct own *own)
 	sent.crc32c = decoder.identity.crc32c;
 	expect(!memcmp(&sent, &decoder.identity, sizeof(sent)),
 	       "own identity differs");
+	expect(decoder.shaped == own->shaped &&
+	       !memcmp(&decoder.shape.vectors, &own->shape.vectors,
+		       sizeof(own->shape) - sizeof(own->shape.crc32c)),
+	       "own shape differs");
 	expect(decoder.stop_copy_size == own->hint, "own hint differs");
 	for (size_t i = 0; i < trace.count; i++) {
 		if (trace.events[i].what != FERRY_EVENT_IMAGE_WHOLE)

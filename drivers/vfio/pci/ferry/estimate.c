@@ -215,6 +215,7 @@ int ferry_estimate_stop(struct ferry_vf *vf, u64 *bytes)
 	if (err && !READ_ONCE(vf->full_bytes) && !is_loading(vf))
 		return err;
 	*bytes = READ_ONCE(vf->full_bytes) + FERRY_WIRE_IDENTITY_BYTES +
-		 FERRY_WIRE_IMAGE_OVERHEAD + FERRY_WIRE_END_BYTES;
+		 FERRY_WIRE_SHAPE_BYTES + FERRY_WIRE_IMAGE_OVERHEAD +
+		 FERRY_WIRE_END_BYTES;
 	return 0;
 }

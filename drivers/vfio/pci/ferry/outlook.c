@@ -29,7 +29,8 @@ void ferry_queue_begin(struct ferry_queue *queue, bool precopy,
 {
 	spin_lock(&queue->lock);
 	queue->outlook.stop_copy_size = stop_copy_size;
-	queue->unread_initial += FERRY_WIRE_IDENTITY_BYTES;
+	queue->unread_initial += FERRY_WIRE_IDENTITY_BYTES +
+				 FERRY_WIRE_SHAPE_BYTES;
 	if (stop_copy_size)
 		queue->unread_initial += FERRY_WIRE_STOP_COPY_SIZE_BYTES;
 	spin_unlock(&queue->lock);

@@ -163,6 +163,10 @@ static int begin_stream(struct ferry_session *session)
 	stream->control_end = ferry_encode_identity(&stream->encoder,
 						    stream->control,
 						    &identity);
+	stream->control_end += ferry_encode_shape(&stream->encoder,
+						  stream->control +
+						  stream->control_end,
+						  &session->shape);
 	if (stop_copy_size)
 		stream->control_end +=
 			ferry_encode_stop_copy_size(&stream->encoder,

@@ -14,6 +14,7 @@
 
 #include "compat.h"
 #include "session.h"
+#include "shape.h"
 
 /* Two of the longest images that there are, and room to round them up */
 #define MAX_INFLIGHT_DEFAULT	(9ULL << 30)
@@ -52,6 +53,7 @@ struct ferry_session *ferry_session_new(struct ferry_vf *vf,
 		kfree(session);
 		return ERR_PTR(err);
 	}
+	ferry_shape_read(&session->shape, &vf->device->core);
 	kref_init(&session->ref);
 	ferry_vf_get(vf);
 	session->vf = vf;

@@ -33,6 +33,7 @@ struct mem_cgroup;
  * @node: in ferry_vf.closed
  * @memcg: memory cgroup of the user who began the session
  * @own: identity of this function, at the begin of the session
+ * @shape: its shape
  * @queue: between the firmware and the FD
  * @stream: the user's side
  * @chunk: the region's place in that, region.c, under the stream's mutex
@@ -44,6 +45,7 @@ struct ferry_session {
 	struct list_head node;
 	struct mem_cgroup *memcg;
 	struct vfio_ferry_identity own;
+	struct vfio_ferry_shape shape;
 	struct ferry_queue queue;
 	struct ferry_stream stream;
 	struct ferry_chunk chunk;

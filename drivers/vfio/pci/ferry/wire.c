@@ -46,6 +46,7 @@ u32 ferry_crc32c(u32 crc, const void *data, size_t length)
 
 static_assert(sizeof(struct vfio_ferry_record) == 16);
 static_assert(sizeof(struct vfio_ferry_identity) == 48);
+static_assert(sizeof(struct vfio_ferry_shape) == 184);
 static_assert(sizeof(struct vfio_ferry_image_check) == 24);
 static_assert(sizeof(struct vfio_ferry_end) == 16);
 
@@ -109,6 +110,32 @@ size_t ferry_encode_identity(struct ferry_encoder *encoder, void *to,
 	copy.version = cpu_to_le16(VFIO_FERRY_STREAM_VERSION);
 	copy.crc32c = cpu_to_le32(identity_crc(copy));
 	return put_record(encoder, to, VFIO_FERRY_TAG_IDENTITY, &copy,
+			  sizeof(copy));
+}
+
+static u32 shape_crc(const struct vfio_ferry_shape *shape)
+{
+	const size_t covered = offsetof(struct vfio_ferry_shape, vectors);
+
+	return ~ferry_crc32c(CRC_START, (const u8 *)shape + covered,
+			     sizeof(*shape) - covered);
+}
+
+/**
+ * ferry_encode_shape() - write the record that tells the source's shape
+ * @encoder: the stream's encoder, before the first image
+ * @to: room for FERRY_WIRE_SHAPE_BYTES
+ * @shape: of the source; its checksum is filled in here
+ *
+ * Return: bytes written.
+ */
+size_t ferry_encode_shape(struct ferry_encoder *encoder, void *to,
+			  const struct vfio_ferry_shape *shape)
+{
+	struct vfio_ferry_shape copy = *shape;
+
+	copy.crc32c = cpu_to_le32(shape_crc(&copy));
+	return put_record(encoder, to, VFIO_FERRY_TAG_SHAPE, &copy,
 			  sizeof(copy));
 }
 
@@ -261,6 +288,8 @@ static size_t control_size(u32 tag)
 		return sizeof(__le64);
 	case VFIO_FERRY_TAG_IDENTITY:
 		return sizeof(struct vfio_ferry_identity);
+	case VFIO_FERRY_TAG_SHAPE:
+		return sizeof(struct vfio_ferry_shape);
 	case VFIO_FERRY_TAG_IMAGE:
 		return sizeof(struct vfio_ferry_image_check);
 	case VFIO_FERRY_TAG_END:
@@ -272,8 +301,8 @@ static size_t control_size(u32 tag)
 
 static bool is_ferry_tag(u32 tag)
 {
-	return tag == VFIO_FERRY_TAG_IDENTITY || tag == VFIO_FERRY_TAG_IMAGE ||
-	       tag == VFIO_FERRY_TAG_END;
+	return tag == VFIO_FERRY_TAG_IDENTITY || tag == VFIO_FERRY_TAG_SHAPE ||
+	       tag == VFIO_FERRY_TAG_IMAGE || tag == VFIO_FERRY_TAG_END;
 }
 
 static enum ferry_decoder_event begin_image(struct ferry_decoder *decoder,
@@ -358,6 +387,22 @@ static enum ferry_decoder_event take_identity(struct ferry_decoder *decoder)
 	return next_record(decoder, FERRY_EVENT_IDENTITY);
 }
 
+static enum ferry_decoder_event take_shape(struct ferry_decoder *decoder)
+{
+	struct vfio_ferry_shape *shape = &decoder->shape;
+
+	if (decoder->shaped)
+		return refuse_bad(decoder, "second shape record");
+	if (decoder->images)
+		return refuse_bad(decoder, "shape record behind an image");
+	memcpy(shape, decoder->scratch, sizeof(*shape));
+	if (le32_to_cpu(shape->crc32c) != shape_crc(shape))
+		return ferry_decoder_refuse(decoder, -EBADMSG,
+					    "checksum of the shape record");
+	decoder->shaped = true;
+	return next_record(decoder, FERRY_EVENT_SHAPE);
+}
+
 static enum ferry_decoder_event take_check(struct ferry_decoder *decoder)
 {
 	struct vfio_ferry_image_check check;
@@ -416,6 +461,8 @@ static enum ferry_decoder_event take_control(struct ferry_decoder *decoder,
 	switch (decoder->tag) {
 	case VFIO_FERRY_TAG_IDENTITY:
 		return take_identity(decoder);
+	case VFIO_FERRY_TAG_SHAPE:
+		return take_shape(decoder);
 	case VFIO_FERRY_TAG_IMAGE:
 		return take_check(decoder);
 	case VFIO_FERRY_TAG_END:

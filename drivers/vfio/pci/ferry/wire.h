@@ -28,6 +28,8 @@ typedef __u64 u64;
 #define FERRY_WIRE_HEADER_BYTES		sizeof(struct vfio_ferry_record)
 #define FERRY_WIRE_IDENTITY_BYTES \
 	(FERRY_WIRE_HEADER_BYTES + sizeof(struct vfio_ferry_identity))
+#define FERRY_WIRE_SHAPE_BYTES \
+	(FERRY_WIRE_HEADER_BYTES + sizeof(struct vfio_ferry_shape))
 #define FERRY_WIRE_STOP_COPY_SIZE_BYTES	(FERRY_WIRE_HEADER_BYTES + sizeof(__le64))
 #define FERRY_WIRE_CHECK_BYTES \
 	(FERRY_WIRE_HEADER_BYTES + sizeof(struct vfio_ferry_image_check))
@@ -37,7 +39,7 @@ typedef __u64 u64;
 #define FERRY_WIRE_IMAGE_OVERHEAD \
 	(FERRY_WIRE_HEADER_BYTES + FERRY_WIRE_CHECK_BYTES)
 /* Room that holds any run of records the encoder writes at once */
-#define FERRY_WIRE_CONTROL_BYTES	128
+#define FERRY_WIRE_CONTROL_BYTES	288
 
 u32 ferry_crc32c(u32 crc, const void *data, size_t length);
 
@@ -62,6 +64,8 @@ struct ferry_encoder {
 void ferry_encoder_init(struct ferry_encoder *encoder);
 size_t ferry_encode_identity(struct ferry_encoder *encoder, void *to,
 			     const struct vfio_ferry_identity *identity);
+size_t ferry_encode_shape(struct ferry_encoder *encoder, void *to,
+			  const struct vfio_ferry_shape *shape);
 size_t ferry_encode_stop_copy_size(struct ferry_encoder *encoder, void *to,
 				   u64 size);
 size_t ferry_encode_image(struct ferry_encoder *encoder, void *to, u64 length);
@@ -85,6 +89,7 @@ enum ferry_decoder_state {
 enum ferry_decoder_event {
 	FERRY_EVENT_MORE,	/* feed more bytes */
 	FERRY_EVENT_IDENTITY,	/* judge ->identity */
+	FERRY_EVENT_SHAPE,	/* judge ->shape */
 	FERRY_EVENT_IMAGE,	/* take ->left bytes: ferry_decode_image_data() */
 	FERRY_EVENT_SKIP,	/* drop ->left bytes: ferry_decode_skip() */
 	FERRY_EVENT_IMAGE_WHOLE,	/* the image is complete and checked */
@@ -97,6 +102,7 @@ enum ferry_decoder_event {
  * @state: where it stands
  * @identified: the stream began with ferry's identity: all rules apply
  * @mark: what its images have instead of a checksum, 0: they have one
+ * @shaped: the source's shape has come
  * @check_due: an image of an identified stream waits for its check record
  * @final_seen: the final image has come, only END may follow or more of it
  * @error: why the stream was refused, negative errno
@@ -114,6 +120,7 @@ enum ferry_decoder_event {
  * @control_crc: running checksum of everything that is no image
  * @stop_copy_size: the source's hint, 0 if none came
  * @identity: of the source, valid if @identified
+ * @shape: of the source, valid if @shaped
  * @kept: bytes of a header or control record collected so far
  * @scratch: those bytes
  */
@@ -121,6 +128,7 @@ struct ferry_decoder {
 	enum ferry_decoder_state state;
 	bool identified;
 	u16 mark;
+	bool shaped;
 	bool check_due;
 	bool final_seen;
 	int error;
@@ -137,8 +145,9 @@ struct ferry_decoder {
 	u32 control_crc;
 	u64 stop_copy_size;
 	struct vfio_ferry_identity identity;
+	struct vfio_ferry_shape shape;
 	u32 kept;
-	u8 scratch[64];
+	u8 scratch[sizeof(struct vfio_ferry_shape)];
 };
 
 void ferry_decoder_init(struct ferry_decoder *decoder, u64 max_image);

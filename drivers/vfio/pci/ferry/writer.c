@@ -13,6 +13,7 @@
 #include <linux/uio.h>
 
 #include "session.h"
+#include "shape.h"
 #include "writer.h"
 
 /* The whole stream is refused, for ever, for a reason a person can act on. */
@@ -55,11 +56,22 @@ static int compare_ids(const struct vfio_ferry_identity *own,
 	return -EXDEV;
 }
 
+/* What that source saves cannot be loaded here, and never will. */
+static int refuse_source(struct ferry_session *session, int err,
+			 const char *why)
+{
+	ferry_vf_refuse(session->vf, "%s", why);
+	ferry_queue_fail(&session->queue, err);
+	ferry_decoder_refuse(&session->stream.decoder, err,
+			     "source that cannot be loaded here");
+	return err;
+}
+
 /* Can this function load what that source saves? */
 static int judge_identity(struct ferry_session *session)
 {
-	struct ferry_decoder *decoder = &session->stream.decoder;
-	const struct vfio_ferry_identity *source = &decoder->identity;
+	const struct vfio_ferry_identity *source =
+		&session->stream.decoder.identity;
 	const struct vfio_ferry_identity *own = &session->own;
 	struct ferry_queue *queue = &session->queue;
 	char why[sizeof(session->vf->refusal)] = "";
@@ -78,10 +90,19 @@ static int judge_identity(struct ferry_session *session)
 					    session->vf->name, why);
 		return 0;
 	}
-	ferry_vf_refuse(session->vf, "%s", why);
-	ferry_queue_fail(queue, err);
-	ferry_decoder_refuse(decoder, err, "source that cannot be loaded here");
-	return err;
+	return refuse_source(session, err, why);
+}
+
+/* Would its guest find here what it had there? */
+static int judge_shape(struct ferry_session *session)
+{
+	char why[sizeof(session->vf->refusal)];
+
+	if (!ferry_shape_differs(&session->shape,
+				 &session->stream.decoder.shape, why,
+				 sizeof(why)))
+		return 0;
+	return refuse_source(session, -EXDEV, why);
 }
 
 /* The image goes to the worker, the next one gets memory of its own. */
@@ -106,6 +127,8 @@ static int handle(struct ferry_session *session,
 	switch (event) {
 	case FERRY_EVENT_IDENTITY:
 		return judge_identity(session);
+	case FERRY_EVENT_SHAPE:
+		return judge_shape(session);
 	case FERRY_EVENT_IMAGE_WHOLE:
 		return hand_over(session);
 	case FERRY_EVENT_REFUSED:

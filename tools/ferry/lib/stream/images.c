@@ -21,6 +21,7 @@ static bool known(const struct vfio_ferry_record *r)
 		return !flags;
 	case VFIO_FERRY_TAG_STOP_COPY_SIZE:
 	case VFIO_FERRY_TAG_IDENTITY:
+	case VFIO_FERRY_TAG_SHAPE:
 	case VFIO_FERRY_TAG_IMAGE:
 	case VFIO_FERRY_TAG_END:
 		return flags == VFIO_FERRY_RECORD_OPTIONAL;

@@ -18,6 +18,8 @@ const char *ferry_meaning_name(enum ferry_meaning meaning)
 		return "stop-copy size";
 	case FERRY_MEANS_IDENTITY:
 		return "identity";
+	case FERRY_MEANS_SHAPE:
+		return "shape";
 	case FERRY_MEANS_IMAGE_CHECK:
 		return "image check";
 	case FERRY_MEANS_END:

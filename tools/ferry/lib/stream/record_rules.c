@@ -14,6 +14,8 @@ size_t rules_size(enum ferry_meaning meaning)
 		return sizeof(__le64);
 	case FERRY_MEANS_IDENTITY:
 		return sizeof(struct vfio_ferry_identity);
+	case FERRY_MEANS_SHAPE:
+		return sizeof(struct vfio_ferry_shape);
 	case FERRY_MEANS_IMAGE_CHECK:
 		return sizeof(struct vfio_ferry_image_check);
 	case FERRY_MEANS_END:
@@ -25,8 +27,8 @@ size_t rules_size(enum ferry_meaning meaning)
 
 static bool is_ferrys_own(enum ferry_meaning meaning)
 {
-	return meaning == FERRY_MEANS_IDENTITY || meaning == FERRY_MEANS_IMAGE_CHECK ||
-	       meaning == FERRY_MEANS_END;
+	return meaning == FERRY_MEANS_IDENTITY || meaning == FERRY_MEANS_SHAPE ||
+	       meaning == FERRY_MEANS_IMAGE_CHECK || meaning == FERRY_MEANS_END;
 }
 
 /* May a record with this tag come here? */
@@ -96,6 +98,19 @@ static void identity(struct ferry_stream *stream)
 			     record->identity.crc32c, record->crc32c);
 }
 
+static void shape(struct ferry_stream *stream)
+{
+	const struct ferry_record *record = &stream->record;
+
+	if (stream->summary.shaped)
+		stream_wrong(stream, "is a second shape");
+	if (stream->images_seen)
+		stream_wrong(stream, "comes behind an image");
+	if (record->shape.crc32c != record->crc32c)
+		stream_wrong(stream, "has the wrong CRC32C: %#010x, its bytes have %#010x",
+			     record->shape.crc32c, record->crc32c);
+}
+
 static void image_check(struct ferry_stream *stream)
 {
 	const struct ferry_record *record = &stream->record;
@@ -148,6 +163,9 @@ void rules_control(struct ferry_stream *stream)
 	switch (stream->record.meaning) {
 	case FERRY_MEANS_IDENTITY:
 		identity(stream);
+		break;
+	case FERRY_MEANS_SHAPE:
+		shape(stream);
 		break;
 	case FERRY_MEANS_IMAGE_CHECK:
 		image_check(stream);

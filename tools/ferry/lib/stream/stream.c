@@ -23,6 +23,8 @@ static enum ferry_meaning meaning_of(uint32_t tag)
 		return FERRY_MEANS_STOP_COPY_SIZE;
 	case VFIO_FERRY_TAG_IDENTITY:
 		return FERRY_MEANS_IDENTITY;
+	case VFIO_FERRY_TAG_SHAPE:
+		return FERRY_MEANS_SHAPE;
 	case VFIO_FERRY_TAG_IMAGE:
 		return FERRY_MEANS_IMAGE_CHECK;
 	case VFIO_FERRY_TAG_END:
@@ -102,6 +104,22 @@ static void read_identity(struct ferry_stream *stream)
 		stream->summary.identity = *identity;
 }
 
+static void read_shape(struct ferry_stream *stream)
+{
+	struct ferry_stream_shape *shape = &stream->record.shape;
+	struct vfio_ferry_shape wire;
+
+	memcpy(&wire, stream->record.head, sizeof(wire));
+	shape->crc32c = le32toh(wire.crc32c);
+	shape->vectors = le32toh(wire.vectors);
+	for (int i = 0; i < FERRY_SHAPE_BARS; i++)
+		shape->bar[i] = le64toh(wire.bar[i]);
+	for (int i = 0; i < FERRY_SHAPE_CAPABILITIES; i++)
+		shape->capability[i] = le32toh(wire.capability[i]);
+	stream->record.crc32c = ~ferry_crc32c(~0U, &wire.vectors,
+					      sizeof(wire) - sizeof(wire.crc32c));
+}
+
 static void read_stop_copy_size(struct ferry_stream *stream)
 {
 	__le64 wire;
@@ -144,6 +162,9 @@ static void read_control(struct ferry_stream *stream)
 	switch (stream->record.meaning) {
 	case FERRY_MEANS_IDENTITY:
 		read_identity(stream);
+		break;
+	case FERRY_MEANS_SHAPE:
+		read_shape(stream);
 		break;
 	case FERRY_MEANS_STOP_COPY_SIZE:
 		read_stop_copy_size(stream);
@@ -216,6 +237,11 @@ static void end_control(struct ferry_stream *stream)
 	rules_control(stream);
 	if (record->meaning == FERRY_MEANS_END)
 		stream->summary.ended = true;
+	if (record->meaning == FERRY_MEANS_SHAPE && stream->summary.identified &&
+	    !stream->summary.shaped) {
+		stream->summary.shaped = true;
+		stream->summary.shape = record->shape;
+	}
 	if (record->meaning != FERRY_MEANS_IMAGE_CHECK)
 		return;
 	if (stream->check_due)

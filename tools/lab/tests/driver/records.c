@@ -41,6 +41,8 @@ const char *record_name(uint32_t tag)
         return "stop-copy size";
     case VFIO_FERRY_TAG_IDENTITY:
         return "identity";
+    case VFIO_FERRY_TAG_SHAPE:
+        return "shape";
     case VFIO_FERRY_TAG_IMAGE:
         return "image check";
     case VFIO_FERRY_TAG_END:
@@ -77,6 +79,15 @@ static void seal_identity(uint8_t *at)
     memcpy(at, &identity, sizeof(identity));
 }
 
+static void seal_shape(uint8_t *at)
+{
+    struct vfio_ferry_shape shape;
+
+    memcpy(&shape, at, sizeof(shape));
+    shape.crc32c = htole32(~crc32c(~0u, &shape.vectors, sizeof(shape) - sizeof(shape.crc32c)));
+    memcpy(at, &shape, sizeof(shape));
+}
+
 void stream_seal(struct stream *s)
 {
     struct records all = records_of(s);
@@ -90,6 +101,8 @@ void stream_seal(struct stream *s)
         crc = crc32c(crc, s->data + r->at, HEADER);
         if (r->tag == VFIO_FERRY_TAG_IDENTITY)
             seal_identity(body);
+        if (r->tag == VFIO_FERRY_TAG_SHAPE)
+            seal_shape(body);
         if (r->tag == VFIO_FERRY_TAG_END) {
             memcpy(&end, body, sizeof(end));
             end.crc32c = htole32(~crc);

@@ -42,7 +42,7 @@ const char *record_name(uint32_t tag);
 struct vfio_ferry_record record_header(uint64_t size, uint32_t flags, uint32_t tag);
 uint32_t crc32c(uint32_t crc, const void *data, size_t len);
 
-/* Makes the checksums of identity and end right again, in a stream that has both. */
+/* Makes the checksums of identity, shape and end right again, in a stream that has the first and the last. */
 void stream_seal(struct stream *s);
 /* The stream as the kernel's own driver would write it: without ferry's records. */
 struct stream stream_plain(const struct stream *s);

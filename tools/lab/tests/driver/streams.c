@@ -275,6 +275,7 @@ static size_t pair_len(const struct records *all, unsigned nth)
 static void add_disordered(const struct stream *s, const struct records *all)
 {
     const struct record *identity = record_find(all, VFIO_FERRY_TAG_IDENTITY, 0);
+    const struct record *shape = record_find(all, VFIO_FERRY_TAG_SHAPE, 0);
     const struct record *check = record_find(all, VFIO_FERRY_TAG_IMAGE, 0);
     const struct record *end = record_find(all, VFIO_FERRY_TAG_END, 0);
     size_t first = pair_at(all, 0), first_len = pair_len(all, 0);
@@ -299,6 +300,16 @@ static void add_disordered(const struct stream *s, const struct records *all)
     c = add(s, first, "identity behind the stop-copy size");
     edit(c, identity->at, HEADER + identity->size, NULL, 0);
     edit(c, first, 0, s->data + identity->at, HEADER + identity->size);
+    c = add(s, record_end(shape) + HEADER + shape->size, "shape twice");
+    edit(c, record_end(shape), 0, s->data + shape->at, HEADER + shape->size);
+    c = add(s, first + first_len, "shape behind an image");
+    edit(c, shape->at, HEADER + shape->size, NULL, 0);
+    edit(c, record_end(check), 0, s->data + shape->at, HEADER + shape->size);
+    c = add(s, NEVER, "shape missing");
+    edit(c, shape->at, HEADER + shape->size, NULL, 0);
+    c = add(s, GOOD, "a stream of earlier versions, without a shape");
+    edit(c, shape->at, HEADER + shape->size, NULL, 0);
+    c->seal = true;
     c = add(s, NEVER, "identity missing");
     edit(c, identity->at, HEADER + identity->size, NULL, 0);
     c = add(s, first + HEADER + end->size, "end before the images");
@@ -312,12 +323,12 @@ static void add_disordered(const struct stream *s, const struct records *all)
     edit(c, 0, s->len, NULL, 0);
 }
 
-static void add_foreign_field(const struct stream *s, const struct record *identity,
+static void add_foreign_field(const struct stream *s, const struct record *r,
                               const char *name, size_t offset, const void *value, size_t len)
 {
-    struct test_case *c = add(s, record_end(identity), "a source with another %s", name);
+    struct test_case *c = add(s, record_end(r), "a source with another %s", name);
 
-    edit(c, identity->at + HEADER + offset, len, value, len);
+    edit(c, r->at + HEADER + offset, len, value, len);
     c->seal = true;
 }
 
@@ -338,6 +349,17 @@ static void add_foreign(const struct stream *s, const struct records *all)
     FIELD("generation of newer firmware", firmware[0], ones, 2);
     FIELD("minor firmware version", firmware[1], ones, 2);
     FIELD("set of capabilities", capabilities, ones, 8);
+#undef FIELD
+    r = record_find(all, VFIO_FERRY_TAG_SHAPE, 0);
+#define FIELD(name, field, value, len) \
+    add_foreign_field(s, r, name, offsetof(struct vfio_ferry_shape, field), value, len)
+    FIELD("number of MSI-X vectors", vectors, ones, 4);
+    FIELD("size of BAR 0", bar[0], ones, 8);
+    FIELD("BAR that is not there", bar[5], ones, 1);
+    FIELD("capability", capability[0], ones, 2);
+    FIELD("place of a capability", capability[1], "\x10\0\0\x07", 4);
+    FIELD("version of an extended capability", capability[2], "\x0e\0\x0f", 3);
+    FIELD("number of capabilities", capability[31], ones, 4);
 #undef FIELD
 }
 

@@ -12,7 +12,7 @@ COMMAND=inspect
 CORPUS=tools/testing/fuzz/corpus
 
 # Of the corpus; whatever is in it besides is wrong.
-SOUND='smallest pre-copy-byte-by-byte pre-copy-odd-pieces final-in-parts initialised-anew plain plain-pre-copy later-record no-checksums'
+SOUND='smallest pre-copy-byte-by-byte pre-copy-odd-pieces final-in-parts initialised-anew shape plain plain-pre-copy later-record no-checksums'
 
 main() {
 	take_streams

@@ -18,6 +18,7 @@ static const u32 kinds[] = { VFIO_FERRY_IMAGE_INITIAL, VFIO_FERRY_IMAGE_MIDDLE,
 			     VFIO_FERRY_IMAGE_FINAL };
 
 #define SOURCE_BYTES	(FERRY_WIRE_IDENTITY_BYTES +			\
+			 FERRY_WIRE_SHAPE_BYTES +			\
 			 FERRY_WIRE_STOP_COPY_SIZE_BYTES +		\
 			 3 * FERRY_WIRE_IMAGE_OVERHEAD +		\
 			 1000 + 1 + 333 + FERRY_WIRE_END_BYTES)
@@ -35,18 +36,29 @@ static void make_identity(struct vfio_ferry_identity *identity)
 	identity->device = cpu_to_le16(0x101e);
 }
 
+static void make_shape(struct vfio_ferry_shape *shape)
+{
+	memset(shape, 0, sizeof(*shape));
+	shape->vectors = cpu_to_le32(32);
+	shape->bar[0] = cpu_to_le64(SZ_1M);
+	shape->capability[0] = cpu_to_le32(0x09c00011);
+}
+
 static u8 *make_stream_of(struct kunit *test, u16 mark)
 {
 	u8 *stream = kunit_kzalloc(test, SOURCE_BYTES, GFP_KERNEL);
 	struct vfio_ferry_identity identity;
+	struct vfio_ferry_shape shape;
 	struct ferry_encoder encoder;
 	size_t at = 0;
 
 	KUNIT_ASSERT_NOT_NULL(test, stream);
 	make_identity(&identity);
 	identity.mark = cpu_to_le16(mark);
+	make_shape(&shape);
 	ferry_encoder_init(&encoder);
 	at += ferry_encode_identity(&encoder, stream + at, &identity);
+	at += ferry_encode_shape(&encoder, stream + at, &shape);
 	at += ferry_encode_stop_copy_size(&encoder, stream + at, 4711);
 	for (int i = 0; i < ARRAY_SIZE(lengths); i++) {
 		at += ferry_encode_image(&encoder, stream + at, lengths[i]);
@@ -118,7 +130,77 @@ static void pieces_of_any_size(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, decoder.stop_copy_size, 4711);
 		KUNIT_EXPECT_EQ(test, decoder.kind, VFIO_FERRY_IMAGE_FINAL);
 		KUNIT_EXPECT_STREQ(test, decoder.identity.family, "test");
+		KUNIT_EXPECT_TRUE(test, decoder.shaped);
+		KUNIT_EXPECT_EQ(test, le32_to_cpu(decoder.shape.vectors), 32);
+		KUNIT_EXPECT_EQ(test, le64_to_cpu(decoder.shape.bar[0]), SZ_1M);
 	}
+}
+
+/*
+ * Feed an identity, then a shape with a header and, of its last byte, bits of
+ * our choice; twice if so. Behind an image if that has a length.
+ */
+static int feed_shape(struct kunit *test, u64 size, u32 flags, u8 flip,
+		      bool twice, u64 image)
+{
+	u8 *stream = kunit_kzalloc(test, 1024, GFP_KERNEL);
+	struct vfio_ferry_record header = {
+		.size = cpu_to_le64(size),
+		.flags = cpu_to_le32(flags),
+		.tag = cpu_to_le32(VFIO_FERRY_TAG_SHAPE),
+	};
+	struct vfio_ferry_identity identity;
+	struct vfio_ferry_shape shape;
+	struct ferry_decoder decoder;
+	struct ferry_encoder encoder;
+	size_t at = 0, begin;
+
+	KUNIT_ASSERT_NOT_NULL(test, stream);
+	make_identity(&identity);
+	make_shape(&shape);
+	ferry_encoder_init(&encoder);
+	at += ferry_encode_identity(&encoder, stream + at, &identity);
+	if (image) {
+		at += ferry_encode_image(&encoder, stream + at, image);
+		ferry_encode_image_data(&encoder, stream + at, image);
+		at += image;
+		at += ferry_encode_image_check(&encoder, stream + at,
+					       VFIO_FERRY_IMAGE_INITIAL);
+	}
+	begin = at;
+	at += ferry_encode_shape(&encoder, stream + at, &shape);
+	memcpy(stream + begin, &header, sizeof(header));
+	stream[at - 1] ^= flip;
+	if (twice) {
+		memcpy(stream + at, stream + begin, at - begin);
+		at += at - begin;
+	}
+	ferry_decoder_init(&decoder, MAX_IMAGE);
+	feed(&decoder, stream, at, 50);
+	KUNIT_EXPECT_EQ(test, decoder.shaped, !decoder.error || twice);
+	kunit_kfree(test, stream);
+	return decoder.error;
+}
+
+static void shapes(struct kunit *test)
+{
+	const u64 size = sizeof(struct vfio_ferry_shape);
+
+	KUNIT_EXPECT_EQ(test, feed_shape(test, size, 1, 0, false, 0), 0);
+	KUNIT_EXPECT_EQ(test, feed_shape(test, 0, 1, 0, false, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, feed_shape(test, size - 1, 1, 0, false, 0),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, feed_shape(test, size + 1, 1, 0, false, 0),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, feed_shape(test, size | 1ULL << 32, 1, 0, false, 0),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, feed_shape(test, U64_MAX, 1, 0, false, 0),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, feed_shape(test, size, 0, 0, false, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, feed_shape(test, size, 3, 0, false, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, feed_shape(test, size, 1, 1, false, 0), -EBADMSG);
+	KUNIT_EXPECT_EQ(test, feed_shape(test, size, 1, 0, true, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, feed_shape(test, size, 1, 0, false, 9), -EINVAL);
 }
 
 /* A record that a later version of ferry might add: known by its checksum. */
@@ -193,7 +275,7 @@ static void every_flip_is_seen(struct kunit *test)
 /* Is the byte one of an image's, in a stream of make_stream()'s? */
 static bool is_image_byte(size_t at)
 {
-	size_t begin = FERRY_WIRE_IDENTITY_BYTES +
+	size_t begin = FERRY_WIRE_IDENTITY_BYTES + FERRY_WIRE_SHAPE_BYTES +
 		       FERRY_WIRE_STOP_COPY_SIZE_BYTES;
 
 	for (int i = 0; i < ARRAY_SIZE(lengths); i++) {
@@ -314,6 +396,8 @@ static void headers_alone(struct kunit *test)
 		  FERRY_EVENT_REFUSED, -EINVAL },
 		{ sizeof(struct vfio_ferry_identity) - 1, 1,
 		  VFIO_FERRY_TAG_IDENTITY, FERRY_EVENT_REFUSED, -EINVAL },
+		{ sizeof(struct vfio_ferry_shape), 1, VFIO_FERRY_TAG_SHAPE,
+		  FERRY_EVENT_REFUSED, -EINVAL },
 		/* what makes it one */
 		{ sizeof(struct vfio_ferry_identity), 1,
 		  VFIO_FERRY_TAG_IDENTITY, FERRY_EVENT_MORE },
@@ -421,6 +505,7 @@ static void noise(struct kunit *test)
 
 static struct kunit_case wire_cases[] = {
 	KUNIT_CASE(pieces_of_any_size),
+	KUNIT_CASE(shapes),
 	KUNIT_CASE(later_records),
 	KUNIT_CASE(every_cut_is_seen),
 	KUNIT_CASE_SLOW(every_flip_is_seen),

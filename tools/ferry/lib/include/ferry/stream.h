@@ -28,6 +28,7 @@ enum ferry_meaning {
 	FERRY_MEANS_IMAGE,
 	FERRY_MEANS_STOP_COPY_SIZE,
 	FERRY_MEANS_IDENTITY,
+	FERRY_MEANS_SHAPE,
 	FERRY_MEANS_IMAGE_CHECK,
 	FERRY_MEANS_END,
 };
@@ -70,7 +71,27 @@ struct ferry_stream_identity {
 	uint64_t capabilities;
 };
 
-#define FERRY_RECORD_HEAD 64
+#define FERRY_SHAPE_BARS 6
+#define FERRY_SHAPE_CAPABILITIES 32
+
+/**
+ * struct ferry_stream_shape - what a guest saw of the VF, which the target's has to be like
+ * @crc32c: of the rest of this record, as it says
+ * @vectors: MSI-X vectors
+ * @bar: bytes of each BAR, 0 for none
+ * @capability: in the order of the VF's lists, up to the first 0: ID, from bit
+ *	16 on the version of an extended one, from bit 20 on its place in
+ *	configuration space
+ */
+struct ferry_stream_shape {
+	uint32_t crc32c;
+	uint32_t vectors;
+	uint64_t bar[FERRY_SHAPE_BARS];
+	uint32_t capability[FERRY_SHAPE_CAPABILITIES];
+};
+
+/* The longest control record; a record that is not one is shown as far. */
+#define FERRY_RECORD_HEAD 184
 
 /**
  * struct ferry_record - one record
@@ -83,11 +104,13 @@ struct ferry_stream_identity {
  * @meaning: what the tag says that it is
  * @known: its fields below are filled: it is a control record, whole and of the right size
  * @identity: of FERRY_MEANS_IDENTITY
+ * @shape: of FERRY_MEANS_SHAPE
  * @stop_copy_size: of FERRY_MEANS_STOP_COPY_SIZE
  * @check: of FERRY_MEANS_IMAGE_CHECK; its @mark: the identity's
  * @end: of FERRY_MEANS_END
  * @crc32c: what is true: of an image, its own; of an image check, of the image
- *	before it, or the mark; of the identity, its own; of the end, of all records so far
+ *	before it, or the mark; of the identity and the shape, its own; of the
+ *	end, of all records so far
  * @head: the first bytes behind the header
  * @head_length: how many of them there are
  */
@@ -102,6 +125,7 @@ struct ferry_record {
 	bool known;
 	union {
 		struct ferry_stream_identity identity;
+		struct ferry_stream_shape shape;
 		uint64_t stop_copy_size;
 		struct {
 			uint64_t length;
@@ -151,6 +175,8 @@ struct ferry_stream_events {
  * @findings: how much is wrong
  * @identified: it begins with ferry's identity, sound or not; else it is a plain one
  * @identity: that record, if it is whole
+ * @shaped: the source told its shape; earlier versions of ferry do not
+ * @shape: that, if so
  * @hinted: the source told the size it expected of the final image
  * @stop_copy_size: that size
  * @images: number and bytes of the whole images of each kind
@@ -166,6 +192,8 @@ struct ferry_stream_summary {
 	uint64_t findings;
 	bool identified;
 	struct ferry_stream_identity identity;
+	bool shaped;
+	struct ferry_stream_shape shape;
 	bool hinted;
 	uint64_t stop_copy_size;
 	struct {

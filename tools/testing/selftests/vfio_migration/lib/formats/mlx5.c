@@ -5,9 +5,9 @@
  * 0 of the flags: a reader that does not know the tag skips the record.
  *
  * The body of a record with tag 0 is firmware's and opaque. Writers that
- * protect the stream begin it with a record of identity and follow each of
- * firmware's with a check; a record at the end has a checksum of all the
- * others. A check has the checksum of its data, or a number in which it agrees
+ * protect the stream begin it with a record of identity, may tell the source's
+ * shape in another, and follow each of firmware's with a check; a record at the
+ * end has a checksum of all the others. A check has the checksum of its data, or a number in which it agrees
  * with the identity: then that is not 0.
  */
 #include <endian.h>
@@ -47,6 +47,10 @@ static const struct stream_field identity_fields[] = {
 	{ "subsystem device", 30, 2 }, { "firmware", 32, 8 }, { "capabilities", 40, 8 },
 };
 
+static const struct stream_field shape_fields[] = {
+	{ "checksum", 0, 4 }, { "vectors", 4, 4 }, { "BARs", 8, 48 }, { "capabilities", 56, 128 },
+};
+
 static const struct stream_field check_fields[] = {
 	{ "length", 0, 8 },    { "sequence", 8, 4 },  { "kind", 12, 4 },
 	{ "checksum", 16, 4 }, { "reserved", 20, 4 },
@@ -59,12 +63,13 @@ static const struct stream_field end_fields[] = {
 #define KIND(_tag, _name, _size, _fields) \
 	{ _tag, _name, _size, _fields, sizeof(_fields) / sizeof((_fields)[0]) }
 
-enum { FIRMWARE_DATA, STOP_COPY_SIZE, IDENTITY, CHECK, END, KINDS };
+enum { FIRMWARE_DATA, STOP_COPY_SIZE, IDENTITY, SHAPE, CHECK, END, KINDS };
 
 static const struct kind kinds[KINDS] = {
 	[FIRMWARE_DATA] = { 0, "firmware data" },
 	[STOP_COPY_SIZE] = KIND(1, "stop-copy size", 8, size_fields),
 	[IDENTITY] = KIND(0x46520001, "identity", 48, identity_fields),
+	[SHAPE] = KIND(0x46520004, "shape", 184, shape_fields),
 	[CHECK] = KIND(0x46520002, "checksum", 24, check_fields),
 	[END] = KIND(0x46520003, "end", 16, end_fields),
 };
