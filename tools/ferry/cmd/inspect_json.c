@@ -112,12 +112,39 @@ static void add_identity(json_object *to, const struct ferry_stream_identity *id
 	NUMBER(to, "capabilities", identity->capabilities);
 }
 
+static json_object *capability_object(uint32_t capability)
+{
+	json_object *object = json_object_new_object();
+
+	NUMBER(object, "id", capability & 0xffff);
+	NUMBER(object, "version", capability >> 16 & 0xf);
+	NUMBER(object, "offset", capability >> 20);
+	return object;
+}
+
+static void add_shape(json_object *to, const struct ferry_stream_shape *shape)
+{
+	json_object *bars = json_object_new_array(), *capabilities = json_object_new_array();
+
+	NUMBER(to, "msix_vectors", shape->vectors);
+	for (int i = 0; i < FERRY_SHAPE_BARS; i++)
+		json_object_array_add(bars, json_object_new_uint64(shape->bar[i]));
+	json_object_object_add(to, "bar_bytes", bars);
+	for (int i = 0; i < FERRY_SHAPE_CAPABILITIES && shape->capability[i]; i++)
+		json_object_array_add(capabilities, capability_object(shape->capability[i]));
+	json_object_object_add(to, "pci_capabilities", capabilities);
+}
+
 static void add_fields(json_object *to, const struct ferry_record *record)
 {
 	switch (record->meaning) {
 	case FERRY_MEANS_IDENTITY:
 		add_identity(to, &record->identity);
 		TRUTH(to, "crc32c_right", record->identity.crc32c == record->crc32c);
+		break;
+	case FERRY_MEANS_SHAPE:
+		add_shape(to, &record->shape);
+		TRUTH(to, "crc32c_right", record->shape.crc32c == record->crc32c);
 		break;
 	case FERRY_MEANS_STOP_COPY_SIZE:
 		NUMBER(to, "stop_copy_bytes", record->stop_copy_size);
@@ -215,6 +242,17 @@ static json_object *identity_object(const struct ferry_stream_summary *stream)
 	return identity;
 }
 
+static json_object *shape_object(const struct ferry_stream_summary *stream)
+{
+	json_object *shape;
+
+	if (!stream->shaped)
+		return NULL;
+	shape = json_object_new_object();
+	add_shape(shape, &stream->shape);
+	return shape;
+}
+
 static json_object *device_object(const struct ferry_saved_summary *summary, uint32_t number)
 {
 	const struct ferry_saved_device *device = &summary->device[number];
@@ -228,6 +266,7 @@ static json_object *device_object(const struct ferry_saved_summary *summary, uin
 	NUMBER(object, "findings", stream->findings);
 	TEXT(object, "format", stream->identified ? "ferry" : "plain");
 	json_object_object_add(object, "identity", identity_object(stream));
+	json_object_object_add(object, "shape", shape_object(stream));
 	json_object_object_add(object, "expected_final_bytes",
 			       stream->hinted ? json_object_new_uint64(stream->stop_copy_size) : NULL);
 	json_object_object_add(object, "images", images_object(stream));

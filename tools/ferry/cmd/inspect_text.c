@@ -109,6 +109,24 @@ static void says_identity(const struct ferry_stream_identity *identity)
 	       identity->mark ? ", images without checksums" : "");
 }
 
+static void says_shape(const struct ferry_stream_shape *shape)
+{
+	printf("%u MSI-X vectors; BARs", shape->vectors);
+	for (int i = 0; i < FERRY_SHAPE_BARS; i++)
+		if (shape->bar[i])
+			printf(" %d: %#" PRIx64, i, shape->bar[i]);
+	printf("; capabilities");
+	for (int i = 0; i < FERRY_SHAPE_CAPABILITIES && shape->capability[i]; i++) {
+		uint32_t capability = shape->capability[i];
+
+		printf(" %#x", capability & 0xffff);
+		if (capability >> 16 & 0xf)
+			printf("v%u", capability >> 16 & 0xf);
+		printf("@%#x", capability >> 20);
+	}
+	putchar('\n');
+}
+
 static const char *right(bool is)
 {
 	return is ? "right" : "WRONG";
@@ -119,6 +137,9 @@ static void says(const struct ferry_record *record)
 	switch (record->known ? record->meaning : FERRY_MEANS_UNKNOWN) {
 	case FERRY_MEANS_IDENTITY:
 		says_identity(&record->identity);
+		break;
+	case FERRY_MEANS_SHAPE:
+		says_shape(&record->shape);
 		break;
 	case FERRY_MEANS_STOP_COPY_SIZE:
 		printf("%" PRIu64 " bytes of the final image were expected\n", record->stop_copy_size);
@@ -196,6 +217,10 @@ static void sum_identity(const struct ferry_stream_summary *stream)
 		puts("none: a plain stream, as the kernel's own mlx5 driver writes it; it has no checksums");
 	else
 		says_identity(&stream->identity);
+	if (stream->shaped) {
+		printf("shape     ");
+		says_shape(&stream->shape);
+	}
 }
 
 static void sum_stream(const struct ferry_saved_summary *summary, uint32_t device)

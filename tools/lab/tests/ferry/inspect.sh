@@ -65,6 +65,11 @@ text_of() {
 
 shows_and_counts() {
 	ok "the identity is shown" text_of 0 smallest '^ +0 +48 +0x46520001 opt +identity +family mlx5, 15b3:101e, firmware 28\.43\.1014'
+	ok "the shape is shown" text_of 0 shape '^ +64 +184 +0x46520004 opt +shape +32 MSI-X vectors; BARs 0: 0x100000 2: 0x100000; capabilities 0x11@0x9c 0x10@0x60 0xev1@0x100$'
+	ok "and once more at the end" text_of 0 shape '^shape +32 MSI-X vectors'
+	ok "to programs, too" json_of 0 shape \
+		"said['devices'][0]['shape']['bar_bytes'] == [2**20, 0, 2**20, 0, 0, 0] and said['devices'][0]['shape']['pci_capabilities'][2] == {'id': 14, 'version': 1, 'offset': 256}"
+	ok "a stream of earlier versions tells none" json_of 0 smallest "said['devices'][0]['shape'] is None"
 	ok "images and their kinds are counted" text_of 0 pre-copy-odd-pieces '^images +1 initial \(100 B\), 1 middle \(1 B\), 1 final \(64 B\)'
 	ok "records are where they are" json_of 0 pre-copy-odd-pieces \
 		"[r['offset'] for r in records] == [0, 64, 88, 204, 244, 261, 301, 381, 421]"
