@@ -199,6 +199,7 @@ struct CxVhca {
 
     CxMigration mig;
     bool migratable;                            /* capability, set by the PF */
+    unsigned vectors;                           /* of MSI-X */
     uint32_t nic_interface;                     /* NIC_IFC_* or what a driver wrote */
     uint8_t health_synd;
     uint32_t health_counter;                    /* at which a fatal error stopped it */
@@ -226,6 +227,9 @@ struct CxPf {
     CxVhca parent_obj;
     /* properties */
     uint32_t total_vfs;
+    uint32_t vf_vectors;                        /* what a guest sees of a VF */
+    uint64_t vf_bar2_size;
+    bool vf_serial;
     uint64_t state_size, state_noise;
     uint32_t chunk_size, chunk_growth;
     uint32_t cmd_latency_us, save_mbps, load_mbps;

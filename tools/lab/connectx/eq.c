@@ -38,7 +38,7 @@ static uint32_t cx_eq_link(CxVhca *v, void *obj)
                                    1ull << eq->pages.log_page)) {
         return SYND_SIZE;
     }
-    if (eq->vector >= MSIX_VECTORS) {
+    if (eq->vector >= v->vectors) {
         return SYND_VECTOR;
     }
     if (!cx_object_find(v, OBJECT_UAR, eq->uar)) {

@@ -23,6 +23,7 @@
 #define CAP_PCIE        0x60
 #define CAP_MSIX        0x9c
 #define EXT_CAP_ARI     0x100
+#define EXT_CAP_SERIAL  0x140
 #define EXT_CAP_SRIOV   0x180
 #define BAR_TYPE        (PCI_BASE_ADDRESS_MEM_TYPE_64 | \
                          PCI_BASE_ADDRESS_MEM_PREFETCH)
@@ -117,7 +118,8 @@ static void cx_bars_init(CxVhca *v)
     memory_region_add_subregion(&v->bar0, 0, &v->regs);
     pci_register_bar(d, 0, BAR_TYPE, &v->bar0);
 
-    memory_region_init(&v->bar2, o, "connectx7-lab", BAR2_SIZE);
+    memory_region_init(&v->bar2, o, "connectx7-lab",
+                       v->function ? v->pf->vf_bar2_size : BAR2_SIZE);
     memory_region_init_io(&v->workload_regs, o, &cx_workload_ops, v,
                           "connectx7-workload", WL_SIZE);
     memory_region_add_subregion(&v->bar2, BAR2_WORKLOAD, &v->workload_regs);
@@ -141,6 +143,7 @@ static bool cx_vhca_realize(CxVhca *v, CxPf *pf, unsigned function,
     v->pf = pf;
     v->function = function;
     v->vhca_id = VHCA_ID_PF + function;
+    v->vectors = function ? pf->vf_vectors : MSIX_VECTORS;
     v->migratable = function && pf->migratable >> (function - 1) & 1;
     QTAILQ_INIT(&v->commands);
     cx_objects_init(v);
@@ -152,11 +155,11 @@ static bool cx_vhca_realize(CxVhca *v, CxPf *pf, unsigned function,
     pf->vhca[function] = v;
 
     cx_bars_init(v);
-    if (msix_init(d, MSIX_VECTORS, &v->bar0, 0, BAR0_MSIX_TABLE, &v->bar0, 0,
+    if (msix_init(d, v->vectors, &v->bar0, 0, BAR0_MSIX_TABLE, &v->bar0, 0,
                   BAR0_MSIX_PBA, CAP_MSIX, errp)) {
         return false;
     }
-    for (int i = 0; i < MSIX_VECTORS; i++) {
+    for (unsigned i = 0; i < v->vectors; i++) {
         msix_vector_use(d, i);
     }
     if (pcie_endpoint_cap_init(d, CAP_PCIE) < 0) {
@@ -165,6 +168,9 @@ static bool cx_vhca_realize(CxVhca *v, CxPf *pf, unsigned function,
     }
     pcie_cap_flr_init(d);
     pcie_ari_init(d, EXT_CAP_ARI);
+    if (function && pf->vf_serial) {
+        pcie_dev_ser_num_init(d, EXT_CAP_SERIAL, function);
+    }
     return true;
 }
 
@@ -218,6 +224,12 @@ static bool cx_pf_check(CxPf *pf, Error **errp)
         error_setg(errp, "total-vfs must be 1 to %u", CX_MAX_VFS);
         return false;
     }
+    if (pf->vf_vectors < 1 || pf->vf_vectors > MSIX_VECTORS ||
+        pf->vf_bar2_size < BAR2_SIZE || !is_power_of_2(pf->vf_bar2_size)) {
+        error_setg(errp, "vf-vectors must be 1 to %u, vf-bar2-size a power of "
+                   "2 from %u on", MSIX_VECTORS, BAR2_SIZE);
+        return false;
+    }
     if (!pf->state_size || pf->state_size % CX_PAGE ||
         pf->state_noise % CX_PAGE || pf->state_noise > pf->state_size) {
         error_setg(errp, "state-size and state-noise must be multiples of "
@@ -258,7 +270,7 @@ static void cx_pf_realize(PCIDevice *d, Error **errp)
         return;
     }
     pcie_sriov_pf_init_vf_bar(d, 0, BAR_TYPE, BAR0_SIZE);
-    pcie_sriov_pf_init_vf_bar(d, 2, BAR_TYPE, BAR2_SIZE);
+    pcie_sriov_pf_init_vf_bar(d, 2, BAR_TYPE, pf->vf_bar2_size);
 }
 
 static void cx_pf_exit(PCIDevice *d)
@@ -286,6 +298,9 @@ static void cx_vf_exit(PCIDevice *d)
 /* Speeds and sizes resemble what is published of the NIC; see README.md. */
 static const Property cx_pf_properties[] = {
     DEFINE_PROP_UINT32("total-vfs", CxPf, total_vfs, 8),
+    DEFINE_PROP_UINT32("vf-vectors", CxPf, vf_vectors, MSIX_VECTORS),
+    DEFINE_PROP_SIZE("vf-bar2-size", CxPf, vf_bar2_size, BAR2_SIZE),
+    DEFINE_PROP_BOOL("vf-serial", CxPf, vf_serial, false),
     DEFINE_PROP_SIZE("state-size", CxPf, state_size, 16 * MiB),
     DEFINE_PROP_SIZE("state-noise", CxPf, state_noise, 0),
     DEFINE_PROP_SIZE32("chunk-size", CxPf, chunk_size, 1 * MiB),

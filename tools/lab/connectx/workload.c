@@ -179,7 +179,7 @@ static void cx_workload_irq(CxVhca *v, uint64_t ns)
     uint64_t n = cx_due(v, CREDIT_IRQ, ns, WL_IRQ_RATE, WL_IRQ_LIMIT,
                         WL_IRQ_COUNT);
 
-    for (; n && *cx_wl(v, WL_IRQ_VECTOR) < MSIX_VECTORS; n--) {
+    for (; n && *cx_wl(v, WL_IRQ_VECTOR) < v->vectors; n--) {
         ++*cx_wl(v, WL_IRQ_COUNT);
         cx_raise(v, *cx_wl(v, WL_IRQ_VECTOR));
     }

@@ -121,6 +121,8 @@ double bench_deadline(void);
 
 /* The groups of tests. */
 void test_streams(struct bench *b);
+void test_shapes(struct bench *b);
+void test_other_shape(struct bench *b);
 void test_never(struct bench *b);
 void test_allocations(struct bench *b);
 void test_removals(struct bench *b);

@@ -11,6 +11,8 @@
 
 static const struct group groups[] = {
     { "streams", test_streams },
+    { "shapes", test_shapes },
+    { "other-shape", test_other_shape },
     { "never", test_never },
     { "allocations", test_allocations },
     { "removals", test_removals },

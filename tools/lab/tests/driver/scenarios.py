@@ -21,6 +21,15 @@ def compared(name, nic, group="scenario", *how):
                      needs=f"{name}-in-tree", after=[f"{HERE}/driver/compare-traces", *how, witness, own])]
 
 
+# NICs of which a guest sees something else, and what ferry says of it.
+OTHER_SHAPES = (
+    ("same", {}, []),
+    ("vectors", {"vf-vectors": 16}, ["SHAPE_WHY=the source has 32 MSI-X vectors, this has 16"]),
+    ("bar", {"vf-bar2-size": "2M"}, ["SHAPE_WHY=BAR 2 of the source has 0x100000 bytes, of this 0x200000"]),
+    ("serial", {"vf-serial": "on"},
+     ["SHAPE_WHY=capability 3 of the source is no more, of this extended 0x3 version 1 at 0x140"]),
+)
+
 DRIVER = [
     # The longest first. One CPU each, and the debug kernel preempts: with two, QEMU's TCG dies now and then when a BAR's
     # mapping changes on one (a reset) while the other uses it.
@@ -29,6 +38,10 @@ DRIVER = [
     Scenario("driver-allocations", driver("allocations"), kernels=("debug",), driver="ferry", nic=SMALL),
     Scenario("driver-never", driver("never"), driver="ferry", vfs=5, nic=SMALL),
     Scenario("driver-streams", driver("streams"), driver="ferry", vfs=4, nic=SMALL),
+    Scenario("driver-shapes", driver("shapes"), driver="ferry", nic=SMALL),
+    *(Scenario(f"driver-shapes-{name}", ["env", f"SHAPES={LOGS}/stock.driver-shapes.out", *why, *driver("other-shape")],
+               driver="ferry", vfs=1, nic={**SMALL, **nic}, needs="driver-shapes")
+      for name, nic, why in OTHER_SHAPES),
     Scenario("driver-readers", driver("readers"), kernels=("debug",), driver="ferry", nic=SMALL),
     Scenario("driver-memory", driver("memory", "backlog", "initial", "waits", "log", "splice"), kernels=BOTH, driver="ferry",
              nic=WHOLE, options=NO_SCAN),
