@@ -202,6 +202,7 @@ struct CxVhca {
     unsigned vectors;                           /* of MSI-X */
     uint32_t nic_interface;                     /* NIC_IFC_* or what a driver wrote */
     uint8_t health_synd;
+    bool gone;                                  /* off the bus, until a reset */
     uint32_t health_counter;                    /* at which a fatal error stopped it */
     int64_t ready_ns;                           /* a reset takes until then */
     CxTracker *tracker;                         /* of this function's DMA writes */
@@ -377,11 +378,13 @@ CxVhca *cx_by_vhca_id(CxPf *pf, unsigned vhca_id);
 void cx_vhca_clear(CxVhca *v);                  /* all that its driver made */
 void cx_pf_started(CxPf *pf);                   /* its driver, perhaps not for the first time */
 void cx_vhca_stop(CxVhca *v);                   /* and all that is under way */
+void cx_pci_error(CxVhca *v, bool fatal);       /* AER, uncorrectable */
 
 /* regs.c */
 extern const MemoryRegionOps cx_regs_ops;
 void cx_discard(CxVhca *v);                     /* an access to a stopped function */
 void cx_fatal(CxVhca *v);                       /* its firmware dies */
+void cx_gone(CxVhca *v);                        /* its link fails */
 
 /* command.c */
 void cx_doorbell(CxVhca *v, uint32_t bits);

@@ -268,6 +268,10 @@ static void cx_vhca_action(CxVhca *v, uint64_t action)
         v->mig.reinit = true;
     } else if (action == VHCA_SET_ERROR) {
         cx_fatal(v);
+    } else if (action == VHCA_PCI_FATAL || action == VHCA_PCI_NONFATAL) {
+        cx_pci_error(v, action == VHCA_PCI_FATAL);
+    } else if (action == VHCA_SET_GONE) {
+        cx_gone(v);
     }
 }
 

@@ -135,6 +135,9 @@ enum {                          /* CB_FAULT_ACTION */
 enum {                          /* CB_VHCA_ACTION */
     VHCA_SET_REINIT = 1,        /* the next incremental QUERY says INIT, until a SAVE */
     VHCA_SET_ERROR  = 2,        /* fatal: health syndrome, commands are not served */
+    VHCA_PCI_FATAL  = 3,        /* tells the root port of an uncorrectable error (AER); the PF is gone */
+    VHCA_PCI_NONFATAL = 4,      /* the same, of one that the link survives */
+    VHCA_SET_GONE   = 5,        /* as if off the bus: BAR 0 reads as ones, until a reset */
 };
 
 enum {                          /* CB_VHCA_STATE */

@@ -22,8 +22,9 @@
 #define DEVICE_CX_VF    0x101e
 #define CAP_PCIE        0x60
 #define CAP_MSIX        0x9c
-#define EXT_CAP_ARI     0x100
-#define EXT_CAP_SERIAL  0x140
+#define EXT_CAP_AER     0x100
+#define EXT_CAP_ARI     0x150
+#define EXT_CAP_SERIAL  0x160
 #define EXT_CAP_SRIOV   0x180
 #define BAR_TYPE        (PCI_BASE_ADDRESS_MEM_TYPE_64 | \
                          PCI_BASE_ADDRESS_MEM_PREFETCH)
@@ -77,6 +78,25 @@ void cx_vhca_stop(CxVhca *v)
     cx_workload_reset(v);
 }
 
+/*
+ * What the kernel's AER service and error_detected() of the drivers hear of.
+ * A fatal one is of the link that all functions share.
+ */
+void cx_pci_error(CxVhca *v, bool fatal)
+{
+    PCIDevice *d = PCI_DEVICE(v);
+    PCIEAERErr error = {
+        .status = fatal ? PCI_ERR_UNC_MALF_TLP : PCI_ERR_UNC_COMP_ABORT,
+        .source_id = pci_requester_id(d),
+    };
+
+    cx_trace_note(v, fatal ? "fatal PCI error" : "PCI error");
+    pcie_aer_inject_error(d, &error);
+    if (fatal) {
+        cx_gone(v->pf->vhca[0]);
+    }
+}
+
 /* FLR, or a reset of the bus. */
 static void cx_vhca_reset(Object *obj, ResetType type)
 {
@@ -95,6 +115,7 @@ static void cx_vhca_reset(Object *obj, ResetType type)
     /* A driver that lives on finds its interface gone. */
     v->nic_interface = v->cmdq ? NIC_IFC_DISABLED : NIC_IFC_FULL;
     v->health_synd = 0;
+    v->gone = false;
     cx_vhca_stop(v);
     v->ready_ns = qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) +
                   v->pf->flr_ms * (int64_t)SCALE_MS;
@@ -105,6 +126,7 @@ static void cx_config_write(PCIDevice *d, uint32_t addr, uint32_t value,
 {
     pci_default_write_config(d, addr, value, len);
     pcie_cap_flr_write_config(d, addr, value, len);
+    pcie_aer_write_config(d, addr, value, len);
 }
 
 static void cx_bars_init(CxVhca *v)
@@ -167,6 +189,10 @@ static bool cx_vhca_realize(CxVhca *v, CxPf *pf, unsigned function,
         return false;
     }
     pcie_cap_flr_init(d);
+    pcie_cap_deverr_init(d);
+    if (pcie_aer_init(d, PCI_ERR_VER, EXT_CAP_AER, PCI_ERR_SIZEOF, errp) < 0) {
+        return false;
+    }
     pcie_ari_init(d, EXT_CAP_ARI);
     if (function && pf->vf_serial) {
         pcie_dev_ser_num_init(d, EXT_CAP_SERIAL, function);
@@ -183,6 +209,7 @@ static void cx_vhca_unrealize(CxVhca *v)
     qemu_bh_delete(v->doorbell_bh);
     cx_workload_free(v);
     cx_devmem_free(&v->mem);
+    pcie_aer_exit(PCI_DEVICE(v));
     pcie_cap_exit(PCI_DEVICE(v));
     msix_uninit(PCI_DEVICE(v), &v->bar0, &v->bar0);
     v->pf->vhca[v->function] = NULL;

@@ -32,6 +32,14 @@ void cx_fatal(CxVhca *v)
     cx_trace_note(v, "fatal error");
 }
 
+/* A link that failed: neither registers nor commands, and nobody is told. */
+void cx_gone(CxVhca *v)
+{
+    v->gone = true;
+    cx_command_lose_all(v);
+    cx_trace_note(v, "off the bus");
+}
+
 static uint32_t cx_reg_read(CxVhca *v, hwaddr addr)
 {
     switch (addr) {
@@ -121,8 +129,12 @@ static void cx_reg_write(CxVhca *v, hwaddr addr, uint32_t value)
 static uint64_t cx_regs_read(void *opaque, hwaddr addr, unsigned size)
 {
     CxVhca *v = opaque;
-    uint32_t dword = cx_reg_read(v, addr & ~3ull);
+    uint32_t dword;
 
+    if (v->gone) {
+        return UINT64_MAX;
+    }
+    dword = cx_reg_read(v, addr & ~3ull);
     switch (size) {
     case 8:
         return (uint64_t)dword << 32 | cx_reg_read(v, addr + 4);
@@ -138,7 +150,8 @@ static void cx_regs_write(void *opaque, hwaddr addr, uint64_t value,
 {
     CxVhca *v = opaque;
 
-    if (v->mig.state != VHCA_STATE_ERROR && !cx_changes(v)) {
+    if (v->gone ||
+        (v->mig.state != VHCA_STATE_ERROR && !cx_changes(v))) {
         cx_discard(v);
         return;
     }
