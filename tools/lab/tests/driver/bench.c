@@ -70,6 +70,15 @@ void bench_check_clean(struct bench *b, const char *after)
     }
 }
 
+int bench_bind(struct bench *b)
+{
+    int err = 0;
+
+    for (unsigned i = 0; i < b->vfs && !err; i++)
+        err = pci_bind(b->vf[i].bdf, b->vf[i].driver);
+    return err;
+}
+
 int vf_try_open(struct vf *v)
 {
     void *bar2;
@@ -406,6 +415,14 @@ int module_references(const char *name)
 int module_unload(const char *name)
 {
     return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
+}
+
+int module_unload_soon(const char *name)
+{
+    int err;
+
+    wait_until((err = module_unload(name)) != -EAGAIN && err != -EBUSY, 5000);
+    return err;
 }
 
 int module_load(const char *path)

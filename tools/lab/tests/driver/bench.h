@@ -51,6 +51,8 @@ struct bench {
 void bench_open(struct bench *b);
 /* Everything is closed and the driver still there: what is left over is a failure. */
 void bench_check_clean(struct bench *b, const char *after);
+/* Binds the VFs to the driver that they had when the bench was opened. */
+int bench_bind(struct bench *b);
 
 /* Opens a VF and maps BAR 2; ends the test if that fails. */
 void vf_open(struct vf *v);
@@ -112,6 +114,8 @@ uint64_t ferry_budget(uint64_t bytes);
 /* References that keep a module from being unloaded; -1: it is not loaded. */
 int module_references(const char *name);
 int module_unload(const char *name);
+/* The same, when nothing holds it any more; waits some seconds for that. */
+int module_unload_soon(const char *name);
 int module_load(const char *path);
 /* A file of the host that a word of $LAB_OUT/settings' LAB_INSMOD ends in; "" if none. */
 const char *module_path(const char *file, char *to, size_t size);
@@ -128,6 +132,7 @@ void test_allocations(struct bench *b);
 void test_removals(struct bench *b);
 void test_teardown(struct bench *b);
 void test_deaths(struct bench *b);
+void test_buried(struct bench *b);
 void test_readers(struct bench *b);
 void test_interop(struct bench *b);
 void test_scenario(struct bench *b);

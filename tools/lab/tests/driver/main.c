@@ -17,6 +17,7 @@ static const struct group groups[] = {
     { "allocations", test_allocations },
     { "removals", test_removals },
     { "deaths", test_deaths },
+    { "buried", test_buried },
     { "readers", test_readers },
     { "interop", test_interop },
     { "region", test_region },

@@ -73,15 +73,6 @@ static bool racer_over(struct racer *r)
 
 /* ---- acts ---- */
 
-static int rebind_all(struct bench *b)
-{
-    int err = 0;
-
-    for (unsigned i = 0; i < b->vfs && !err; i++)
-        err = pci_bind(b->vf[i].bdf, b->vf[i].driver);
-    return err;
-}
-
 static void *disabling(void *pf)
 {
     pci_sriov(pf, 0, false);
@@ -102,7 +93,7 @@ static int vfs_again(struct bench *b, struct vf *v)
     int err = pci_sriov(b->pf, b->vfs, false);
 
     (void)v;
-    return err ? err : rebind_all(b);
+    return err ? err : bench_bind(b);
 }
 
 static void *unbinding_pf(void *pf)
@@ -266,14 +257,6 @@ void test_removals(struct bench *b)
 
 /* ---- the modules ---- */
 
-static int unload_driver(const char *module)
-{
-    int err;
-
-    wait_until((err = module_unload(module)) != -EAGAIN && err != -EBUSY, 5000);
-    return err;
-}
-
 /* Leaves the VFs bound to the driver that was loaded again. */
 void test_teardown(struct bench *b)
 {
@@ -294,11 +277,11 @@ void test_teardown(struct bench *b)
     ok(fd_is_dead(fd, false), "the data FD outlives the device, dead");
     ok(module_unload("vfio_ferry"), "the module stays while a data FD is open");
     close(fd);
-    ok(!unload_driver("mlx5_ferry_vfio_pci"), "the NIC's module can be unloaded");
-    ok(!unload_driver("vfio_ferry"), "the engine's module can be unloaded");
+    ok(!module_unload_soon("mlx5_ferry_vfio_pci"), "the NIC's module can be unloaded");
+    ok(!module_unload_soon("vfio_ferry"), "the engine's module can be unloaded");
     ok(access(FERRY_DEBUGFS, F_OK), "its debugfs folder is gone");
     ok(!module_load(engine) && !module_load(backend), "both can be loaded again");
-    ok(!rebind_all(b), "the VFs can be bound again");
+    ok(!bench_bind(b), "the VFs can be bound again");
     vf_open(v);
     ok(usable(v), "a VF works");
     vf_close(v);

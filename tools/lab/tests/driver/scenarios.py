@@ -35,6 +35,7 @@ DRIVER = [
     # mapping changes on one (a reset) while the other uses it.
     Scenario("driver-removals", driver("removals", "teardown"), kernels=("debug",), driver="ferry", nic=SMALL),
     Scenario("driver-deaths", driver("deaths"), kernels=("debug",), driver="ferry", nic=SMALL),
+    Scenario("driver-buried", driver("buried"), kernels=("debug",), driver="ferry", vfs=3, nic=SMALL),
     Scenario("driver-allocations", driver("allocations"), kernels=("debug",), driver="ferry", nic=SMALL),
     Scenario("driver-never", driver("never"), driver="ferry", vfs=5, nic=SMALL),
     Scenario("driver-streams", driver("streams"), driver="ferry", vfs=4, nic=SMALL),
