@@ -97,7 +97,10 @@ int mlx5_ferry_command(struct mlx5_ferry *nic, const char *name, void *in,
  * that the firmware itself was given, for what comes next is a reset, which
  * ends them all, or nothing at all. mlx5_cmd_check() knows which commands that
  * is true of. Whoever calls this removes the DMA mapping before the memory has
- * another use, so the IOMMU stops what a dying device may still send.
+ * another use, so the IOMMU stops what a dying device may still send. It does
+ * not where the host lets the physical function past it (iommu=pt): between a
+ * fatal PCI error and the reset of the bus that follows, a device may then
+ * write to memory of images that was freed, as to mlx5_core's own queues.
  *
  * Return: 0 or negative errno.
  */
