@@ -27,7 +27,7 @@ OTHER_SHAPES = (
     ("vectors", {"vf-vectors": 16}, ["SHAPE_WHY=the source has 32 MSI-X vectors, this has 16"]),
     ("bar", {"vf-bar2-size": "2M"}, ["SHAPE_WHY=BAR 2 of the source has 0x100000 bytes, of this 0x200000"]),
     ("serial", {"vf-serial": "on"},
-     ["SHAPE_WHY=capability 3 of the source is no more, of this extended 0x3 version 1 at 0x140"]),
+     ["SHAPE_WHY=capability 4 of the source is no more, of this extended 0x3 version 1 at 0x160"]),
 )
 
 DRIVER = [
