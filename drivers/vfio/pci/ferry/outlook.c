@@ -76,24 +76,19 @@ static u64 believed(struct ferry_outlook *outlook,
  * @queue: the session's queue
  * @estimate: what it said
  * @tell_reinit: the user wants to know if the function was initialised anew
- *
- * Return: bytes that are to come.
  */
-u64 ferry_queue_expect(struct ferry_queue *queue,
-		       const struct vfio_ferry_estimate *estimate,
-		       bool tell_reinit)
+void ferry_queue_expect(struct ferry_queue *queue,
+			const struct vfio_ferry_estimate *estimate,
+			bool tell_reinit)
 {
 	struct ferry_outlook *outlook = &queue->outlook;
-	u64 bytes;
 
 	guard(spinlock)(&queue->lock);
-	bytes = believed(outlook, estimate);
-	outlook->changed = bytes;
+	outlook->changed = believed(outlook, estimate);
 	if (estimate->reinit && tell_reinit && !outlook->reinit) {
 		outlook->reinit = true;
 		outlook->reinit_untold = true;
 	}
-	return bytes;
 }
 
 /**

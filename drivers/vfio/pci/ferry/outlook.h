@@ -70,9 +70,9 @@ struct ferry_outlook {
 void ferry_queue_begin(struct ferry_queue *queue, bool precopy,
 		       u64 stop_copy_size);
 bool ferry_queue_has_begun(struct ferry_queue *queue, u64 *stop_copy_size);
-u64 ferry_queue_expect(struct ferry_queue *queue,
-		       const struct vfio_ferry_estimate *estimate,
-		       bool tell_reinit);
+void ferry_queue_expect(struct ferry_queue *queue,
+			const struct vfio_ferry_estimate *estimate,
+			bool tell_reinit);
 void ferry_queue_assign(struct ferry_queue *queue, struct ferry_image *image,
 			enum ferry_image_place place);
 void ferry_queue_saved(struct ferry_queue *queue, struct ferry_image *image,
