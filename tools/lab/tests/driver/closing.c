@@ -17,7 +17,7 @@
 #include <sched.h>
 #include <stdio.h>
 
-#include "bench.h"
+#include "stand.h"
 
 enum {
     CROWD       = 3,

@@ -15,7 +15,7 @@
 #include <stdio.h>
 
 #include "../lib/child.h"
-#include "bench.h"
+#include "stand.h"
 
 enum {
     RELOADS     = 3,

@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 
 #include "../lib/fw.h"
-#include "bench.h"
+#include "stand.h"
 
 enum {
     SOON_MS     = 5000,

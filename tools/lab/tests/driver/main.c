@@ -7,7 +7,7 @@
  * for reasons that are known; that is how one sees that the tests can fail.
  */
 #include "../lib/groups.h"
-#include "bench.h"
+#include "stand.h"
 
 static const struct group groups[] = {
     { "streams", test_streams },

@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 
 #include "../lib/region.h"
-#include "bench.h"
+#include "stand.h"
 #include "region.h"
 #include "records.h"
 

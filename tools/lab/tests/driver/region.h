@@ -4,7 +4,7 @@
 #define DRIVER_REGION_H
 
 #include "../lib/region.h"
-#include "bench.h"
+#include "stand.h"
 
 const char *region_state_name(int64_t state);
 /* Two protocols, failures and threads; both VFs open, both sections mapped. */

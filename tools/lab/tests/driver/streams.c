@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "bench.h"
+#include "stand.h"
 #include "records.h"
 
 enum { MAX_EDITS = 4, MAX_CASES = 2048, PIECE = 1 << 20 };

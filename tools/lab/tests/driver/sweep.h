@@ -8,7 +8,7 @@
 #ifndef DRIVER_SWEEP_H
 #define DRIVER_SWEEP_H
 
-#include "bench.h"
+#include "stand.h"
 
 enum migration {
     SAVE_PRECOPY,               /* RUNNING, PRE_COPY, PRE_COPY_P2P, STOP_COPY, STOP */

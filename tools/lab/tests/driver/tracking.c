@@ -14,7 +14,7 @@
 #include <sys/mman.h>
 
 #include "../lib/child.h"
-#include "bench.h"
+#include "stand.h"
 
 #define BASE        0x800000000ull
 #define CHUNK       (16ull << 20)       /* memory, mapped again and again */

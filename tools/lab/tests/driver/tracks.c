@@ -11,7 +11,7 @@
 #include <poll.h>
 #include <stdio.h>
 
-#include "bench.h"
+#include "stand.h"
 
 enum {
     SOON_MS     = 5000,

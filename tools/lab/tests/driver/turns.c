@@ -14,7 +14,7 @@
 #include <stdio.h>
 
 #include "../lib/child.h"
-#include "bench.h"
+#include "stand.h"
 
 enum {
     LATE_MS     = 5000,

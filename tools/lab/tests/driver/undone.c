@@ -13,7 +13,7 @@
 #include <stdio.h>
 
 #include "../lib/child.h"
-#include "bench.h"
+#include "stand.h"
 
 enum {
     SOON_MS     = 5000,

@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "bench.h"
+#include "stand.h"
 
 enum {
     SLOW_US     = 4000000,      /* a command that others can observe */

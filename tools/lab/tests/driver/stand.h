@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The bench of the driver tests: VFs bound to a variant driver, the model's
+ * The stand of the driver tests: VFs bound to a variant driver, the model's
  * control block, and what the driver shows of itself.
  *
  * A test may run threads, one for each VF; what needs the control block,
@@ -8,8 +8,8 @@
  * What differs between drivers is said by vf->ferry: only ferry has debugfs
  * files and promises what its documentation does.
  */
-#ifndef DRIVER_BENCH_H
-#define DRIVER_BENCH_H
+#ifndef DRIVER_STAND_H
+#define DRIVER_STAND_H
 
 #include <stdlib.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <sys/syscall.h>
 
-#include "bench.h"
+#include "stand.h"
 
 enum { CHANGE_RATE = 100000, SECONDS = 10 };
 
