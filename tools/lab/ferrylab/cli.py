@@ -132,6 +132,9 @@ def add_run_options(parser, act):
     parser.add_argument("--mem", type=int, metavar="MiB", help="memory (default: 1024 stock, 2048 others)")
     parser.add_argument("--smp", type=int, default=2, metavar="N", help="CPUs (default: 2)")
     parser.add_argument("--trace", metavar="FILE", help="write each firmware command to FILE, as JSON lines")
+    parser.add_argument("--counted", action="store_true",
+                        help="a clock that counts instead of running (QEMU's icount): an instruction takes a nanosecond, and "
+                             "waiting what the model says it takes, however busy this machine is; needs --smp 1")
     parser.add_argument("--append", metavar="WORDS", default="",
                         help="more words for the kernel's command line, for example intel_iommu=off")
     parser.add_argument("--timeout", type=float, metavar="S", help="stop the VM after this time (default: 300)")

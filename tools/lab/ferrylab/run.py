@@ -135,7 +135,8 @@ def plan_of(options, out, command):
     trace = Path(options.trace).absolute() if options.trace else None
     check_paths(CHECKOUT, CACHE, out)
     return Plan(kernel=kernel, driver=options.driver, qemu=binary, firmware=qemu.firmware(),
-                initramfs=initramfs(kernel), accelerator=accelerator(binary, qemu.firmware(), kernel),
+                initramfs=initramfs(kernel), counted=options.counted,
+                accelerator="tcg" if options.counted else accelerator(binary, qemu.firmware(), kernel),
                 vfs=options.vfs, memory=options.mem or (MEMORY_DEBUGGING if kernel.debugging else MEMORY),
                 cpus=options.smp, out=out,
                 insmod=modules.to_insert(options.driver.split(","), kernel), command=command, nic=options.nic, trace=trace,
@@ -161,6 +162,8 @@ def check_options(options, command):
         raise LabError(f"--vfs {options.vfs}: the model has 0 to {MAX_VFS} VFs")
     if options.smp < 1:
         raise LabError(f"--smp {options.smp}: a VM needs a CPU")
+    if options.counted and options.smp != 1:
+        raise LabError("--counted goes with --smp 1: the clock counts the instructions of all CPUs together")
     if options.mem and options.mem < 256:
         raise LabError(f"--mem {options.mem}: less than 256 MiB does not boot")
     if options.trace and not Path(options.trace).absolute().parent.is_dir():

@@ -51,6 +51,7 @@ class Plan:
     command: list = field(default_factory=list)
     nic: list = field(default_factory=list)
     trace: Path = None
+    counted: bool = False
     autoprobe: bool = False
     append: str = ""
     leaks: bool = False
@@ -168,6 +169,7 @@ class Machine:
                    "-machine", "q35,kernel-irqchip=" + ("split" if plan.accelerator == "kvm" else "off"),
                    "-accel", plan.accelerator, "-cpu", "host" if plan.accelerator == "kvm" else EMULATED_CPU,
                    "-m", f"{plan.memory}M", "-smp", plan.cpus,
+                   *(["-icount", "shift=0,sleep=off"] if plan.counted else []),
                    "-device", "intel-iommu,intremap=on,caching-mode=on",
                    "-kernel", plan.kernel.image, "-initrd", plan.initramfs, "-append", self._kernel_command_line(),
                    "-chardev", f"file,id=console,path={comma(self._console)}", "-serial", "chardev:console",
