@@ -23,7 +23,7 @@ OPTIONS += $(PARTS:%=%=y)
 # Kernels with KUnit get the driver's own tests, too.
 OPTIONS     += $(if $(shell grep -s '^CONFIG_KUNIT=' $(KDIR)/.config),CONFIG_VFIO_FERRY_KUNIT_TEST=m)
 
-.PHONY: help demo demo-hosts lab python test check conformance conformance-table mutate lies coverage fuzz modules \
+.PHONY: help demo demo-hosts lab python test bench check conformance conformance-table mutate lies coverage fuzz modules \
 	kernel-tree install uninstall deb docs clean
 
 help:
@@ -33,6 +33,8 @@ help:
 	@echo '  make demo-hosts  move a busy VF between two virtual machines with ferry, over TLS and past a broken link'
 	@echo '  make lab      set up the lab on this machine: packages, QEMU with the NIC, two kernels (once, about 15 minutes)'
 	@echo '  make test     run all tests in the lab (sets it up if need be)'
+	@echo '  make bench [QUICK=1]  ferry beside the kernel'"'"'s own driver: instructions, times and memory, goals beside results,'
+	@echo '                as a page in build/bench/ (half an hour; QUICK=1 a few minutes)'
 	@echo '  make check    check the sources: shell, Python, C style'
 	@echo '  make conformance [DRIVER=ferry|in-tree|mtty|vfio-pci] [KERNEL=debug|stock|lts]'
 	@echo '                run the conformance suite against a driver, whatever that does, and say how each test ended'
@@ -76,6 +78,11 @@ demo-hosts: python
 
 test: lab
 	@tools/lab/tests/run --again
+
+# One kernel is enough for the short one.
+bench: python
+	@$(LAB) setup $(if $(QUICK),--kernel stock)
+	@tools/lab/tests/bench/bench $(if $(QUICK),--quick)
 
 check:
 	@tools/check

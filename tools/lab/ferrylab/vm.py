@@ -22,8 +22,9 @@ from pathlib import Path
 from .base import CACHE, CHECKOUT, LAB_DIR, LabError, tail
 
 NINE_P = "trans=virtio,version=9p2000.L,msize=512000,access=any"
-# Cheaper to emulate than `max`, and enough for what Debian 12 runs.
-EMULATED_CPU = "qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt,+rdrand"
+# Cheaper to emulate than `max`, and enough for what Debian 12 runs; with what the kernel takes for a checksum on every host of
+# such a NIC. ERMS, which those have as well, would have the kernel copy byte by byte, for emulation an instruction each.
+EMULATED_CPU = "qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt,+rdrand,+pclmulqdq"
 HIDDEN_FOLDERS = ("/tmp", "/run", "/dev/shm")
 BAR_WINDOW = "256M"
 GRACE_AFTER_EXIT = 60

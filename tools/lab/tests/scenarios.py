@@ -109,6 +109,8 @@ SCENARIOS = [
     Scenario("many", migrate("many"), driver="in-tree", vfs=16, nic={"total-vfs": 16}),
     Scenario("packages", [f"{HERE}/packages/packages"], host=True),
     Scenario("make-install", [f"{HERE}/packages/make-install"], host=True),
+    # it judges no time, but that the benchmark measures, and what is counted
+    Scenario("bench", [f"{HERE}/bench/bench", "--alive"], host=True),
     Scenario("control-leak", [f"{HERE}/controls/control", "leak"], kernels=("debug",), host=True),
     Scenario("control-use-after-free", [f"{HERE}/controls/control", "use_after_free"], kernels=("debug",), host=True),
     Scenario("control-lock-inversion", [f"{HERE}/controls/control", "lock_inversion"], kernels=("debug",), host=True),

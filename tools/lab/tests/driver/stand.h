@@ -23,7 +23,7 @@
 #include "../lib/vfio.h"
 
 enum {
-    MAX_VFS     = 8,
+    MAX_VFS     = 64,
     PAGE        = 4096,
     SEED        = 7,            /* of what a VF's memory is filled with */
 };
