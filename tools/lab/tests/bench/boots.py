@@ -19,7 +19,7 @@ ORDERS = ("in-tree,ferry", "ferry,in-tree")
 # What the firmware takes for a SUSPEND is the same for both and would only hide what they take themselves.
 PROMPT = {"query-us": 0, "suspend-us": 0, "resume-us": 0}
 MBPS = 2000                         # of SAVE and LOAD, in 10^6 bytes a second: the model's own default
-SLOW = {"save-mbps": 200, "load-mbps": 200}
+SLOW = {"save-mbps": 50, "load-mbps": 50}   # a third of a second for 16 MiB
 LIMIT = 300                         # seconds of one VM
 ATTEMPTS = 2                        # of a VM that failed, as emulated ones now and then do
 
@@ -82,7 +82,7 @@ def images(size, rounds=1, orders=ORDERS):
 
 
 def asking(clock, order, rounds=1):
-    return Boot(clock, ("asking",), order=order, rounds=rounds, nic={**PROMPT, **SLOW})
+    return Boot(clock, ("asking",), size=16, order=order, rounds=rounds, nic={**PROMPT, **SLOW})
 
 
 def downtime(clock, order, vfs, rounds=1):

@@ -12,6 +12,7 @@ JUDGED = 64                         # MiB of a VF's state in what has a goal, un
 GROWN = 120                         # as bench/window.c has it
 DOWNTIME = {"size": 4, "chunks": True}                      # what boots.py measures these with
 TRACKING = {"size": 1, "chunks": True}
+ASKING = {"size": 16}
 PHASES = ("SAVE in PRE_COPY", "an arc waits for a SAVE", "SAVE in STOP_COPY", "LOAD")   # as bench/asking.c
 
 UNITS = {"ms": 1e6, "us": 1e3, "k": 1e3, "MiB": MIB, "": 1}
@@ -46,12 +47,16 @@ class Row:
         """The cells of a table, as text."""
         spread = f" ({self.low:.2f}-{self.high:.2f})" if self.low is not None and self.high - self.low > 0.005 else ""
         return (self.name + (f", {self.unit}" if self.unit else ""), number(self.in_tree), number(self.ferry),
-                (number(self.ratio) if self.ratio is not None else "") + spread,
+                share(self.ratio) + spread,
                 f"<= {self.goal:g}" + (f" {self.unit}".rstrip() if self.absolute else "") if self.goal is not None else "",
                 self.verdict)
 
 
 HEAD = ("measure", "in-tree", "ferry", "ratio", "goal", "")
+
+
+def share(ratio):
+    return "" if ratio is None else f"{ratio:.2f}" if ratio >= 0.005 else "< 0.01"
 
 
 def number(value):
@@ -157,6 +162,8 @@ def judged(figures):
         pair(f, "write() of a MiB, first image", "k", "first_write_per_mib", 0.60),
         pair(f, "MiB to a socket, read() + write()", "k", "socket_per_mib"),
         pair(f, "MiB to a socket, splice to in-tree's read() + write()", "k", "splice_per_mib", 0.50, "socket_per_mib"),
+        pair(f, "PRE_COPY to PRE_COPY_P2P, all dirty", "us", "pause", at=100),
+        pair(f, "PRE_COPY to PRE_COPY_P2P, state grown", "us", "pause", at=GROWN),
         pair(f, "SET PRE_COPY", "ms", "set_precopy", 0.25, at=100),
         pair(f, "STOP_COPY to STOP", "ms", "stop", at=100),
         pair(f, "STOP_COPY to RUNNING", "ms", "stop_and_run", at=100),
@@ -179,7 +186,7 @@ def judged(figures):
     for name, text in (("get_state", "GET_STATE"), ("data_size", "MIG_DATA_SIZE"), ("precopy_info", "PRECOPY_INFO"),
                        ("fdinfo", "fdinfo"), ("debugfs", "debugfs")):
         for phase in f.ats(f"ask_{name}"):
-            rows.append(held(pair(f, f"{text}, {PHASES[phase]}", "us", f"ask_{name}", at=phase), 1000))
+            rows.append(held(pair(f, f"{text}, {PHASES[phase]}", "us", f"ask_{name}", at=phase, **ASKING), 1000))
     if f.of(FERRY, "log_start", **TRACKING):
         rows += [pair(f, "dirty tracking: START", "us", "log_start", 1.0, **TRACKING),
                  pair(f, "dirty tracking: REPORT of a GiB", "us", "log_report_per_gib", 0.7, **TRACKING),
@@ -205,7 +212,7 @@ def wall(figures):
     rows = []
     for measure, text, ats in WALL:
         for at in ats:
-            for size, chunks in ((figures.size, False), (figures.size, True), (DOWNTIME["size"], True)):
+            for size, chunks in ((figures.size, False), (figures.size, True), (DOWNTIME["size"], True), (ASKING["size"], False)):
                 ratios = figures.ratios(measure, at=at, size=size, chunks=chunks, clock="wall")
                 if ratios:
                     rows.append((f"{text}{', in chunks' if chunks and measure == 'window' else ''}, {said(measure, at)}",

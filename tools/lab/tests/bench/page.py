@@ -5,7 +5,7 @@ import html
 import subprocess
 
 from boots import FERRY, IN_TREE
-from goals import DOWNTIME, HEAD, PHASES, number
+from goals import ASKING, DOWNTIME, HEAD, PHASES, number
 
 STYLE = """body { font: 15px/1.45 sans-serif; max-width: 62em; margin: 2em auto; padding: 0 1em; color: #222 }
 table { border-collapse: collapse; margin: 1em 0 } td, th { padding: .2em .7em; border-bottom: 1px solid #ddd; text-align: right }
@@ -127,7 +127,7 @@ def asking(figures):
     for measure, text in (("ask_get_state", "GET_STATE"), ("ask_data_size", "MIG_DATA_SIZE"),
                           ("ask_precopy_info", "PRECOPY_INFO")):
         for at in figures.ats(measure):
-            values = [figures.median(NAMES[name], measure, at=at) for name in ("in-tree", "ferry")]
+            values = [figures.median(NAMES[name], measure, at=at, **ASKING) for name in ("in-tree", "ferry")]
             if None not in values:
                 lines.append((quoted(f"{text}, {PHASES[at]}"), *(max(value, 1) / 1e3 for value in values)))
     if not lines:
