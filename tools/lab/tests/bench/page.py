@@ -158,7 +158,6 @@ def rst(path, rows):
         return f"**{text}**" if text == "MISSED" else text
 
     with open(path, "w", encoding="utf-8") as file:
-        file.write(".. list-table::\n   :header-rows: 1\n   :widths: 44 10 10 18 12 10\n\n")
+        file.write(".. csv-table::\n   :header-rows: 1\n   :widths: 44 10 10 18 12 10\n\n")
         for line in (HEAD, *(row.shown() for row in rows)):
-            for position, cell in enumerate(line):
-                file.write(f"   {'*' if not position else ' '} - {bold(cell)}\n".replace(" - \n", " -\n"))
+            file.write("   " + ", ".join(f'"{bold(cell)}"' for cell in line) + "\n")
