@@ -6,7 +6,7 @@
 #ifndef DRIVER_VICTIMS_H
 #define DRIVER_VICTIMS_H
 
-#include "bench.h"
+#include "stand.h"
 
 enum {
     PHASES      = 6,
