@@ -41,7 +41,7 @@ static void inherit(struct vfio_function *vf)
 
     if (!number)
         fail("FERRY_DEVICE_FD is not set");
-    *vf = (struct vfio_function){ .fd = atoi(number), .group = -1, .error = -1 };
+    *vf = (struct vfio_function){ .fd = atoi(number), .group = -1, .event = -1 };
     if (ioctl(vf->fd, VFIO_DEVICE_GET_REGION_INFO, &config))
         fail("FERRY_DEVICE_FD is no VFIO device");
     vf->config = config.offset;

@@ -22,6 +22,7 @@
 enum {
     ROUNDS      = 5,
     GIVE_UP_MS  = 10000,        /* mlx5_core answers for a PF that is dead */
+    WANTED_MS   = 60000,        /* until somebody wants the first VF back */
 };
 
 /* ---- ends ---- */
@@ -31,8 +32,8 @@ static void die_for_good(struct bench *b)
 {
     pf_command(b, "devlink health set pci/%s reporter fw_fatal auto_recover false");
     ctl_vhca_action(b->control, VHCA_ID_PF, VHCA_SET_ERROR);
-    pf_command(b, "for i in $(seq 100); do devlink health show pci/%s reporter fw_fatal | grep -q 'state error' && exit; "
-                  "sleep 0.2; done; exit 1");
+    pf_command(b, "for i in $(seq 100); do devlink health show pci/%s reporter fw_fatal | grep -q 'state error' && "
+                  "exit; sleep 0.2; done; exit 1");
 }
 
 static void wait_for_down(struct bench *b, const char *what)
@@ -98,8 +99,8 @@ static bool gives_up(struct victim *w)
     bool good = now_ms() - begin < GIVE_UP_MS && !lost && fd_is_dead(w->fd, w->load);
 
     if (!good)
-        tap_diag("VF %s: giving up gives %d in %.0f ms, state %s, %lld bytes are lost", w->v->bdf, err, now_ms() - begin,
-                 mig_name(mig_get(&w->v->fn)), (long long)lost);
+        tap_diag("VF %s: giving up gives %d in %.0f ms, state %s, %lld bytes are lost", w->v->bdf, err,
+                 now_ms() - begin, mig_name(mig_get(&w->v->fn)), (long long)lost);
     return good;
 }
 
@@ -121,6 +122,8 @@ static void bury(struct bench *b, const struct end *end)
     if (end->bury == unbinding)
         lab_expect("pci_stop_and_remove_bus_device\\+");
     pthread_create(&thread, NULL, end->bury, b->pf);
+    if (!wait_until(vfio_event_seen(&b->vf[0].fn), WANTED_MS))
+        tap_bail("%s: nobody asks for VF %s", end->name, b->vf[0].bdf);
     for (unsigned i = 0; i < VICTIMS; i++)
         vf_close(&b->vf[i]);
     pthread_join(thread, NULL);
@@ -159,7 +162,7 @@ static void put_in_another(struct bench *b, const char *engine, const char *back
     if (err)
         tap_bail("no other PF can be put in: %s", strerror(-err));
     for (unsigned i = 0; i < VICTIMS; i++)
-        vf_open(&b->vf[i]);
+        victim_open(&b->vf[i], VFIO_PCI_REQ_IRQ_INDEX);
 }
 
 static void round_of(struct bench *b, unsigned n, const struct stream *s, const char *engine, const char *backend)
@@ -192,7 +195,7 @@ void test_buried(struct bench *b)
     module_path("vfio_ferry.ko", engine, sizeof(engine));
     module_path("mlx5_ferry_vfio_pci.ko", backend, sizeof(backend));
     for (unsigned i = 0; i < VICTIMS; i++)
-        vf_open(&b->vf[i]);
+        victim_open(&b->vf[i], VFIO_PCI_REQ_IRQ_INDEX);
     s = vf_record(&b->vf[0], true, &sum);
     for (unsigned n = 0; n < (rounds ? (unsigned)atoi(rounds) : ROUNDS); n++)
         round_of(b, n, &s, engine, backend);

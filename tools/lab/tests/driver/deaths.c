@@ -79,7 +79,7 @@ enum { DEATHS = sizeof(deaths) / sizeof(*deaths) };
 /* A VMM stops its VM then. */
 static bool is_told(struct vf *v, const struct death *death)
 {
-    bool told = vfio_error_seen(&v->fn);
+    bool told = vfio_event_seen(&v->fn);
 
     if (told != death->told)
         tap_diag("VF %s: its user is %stold of an error of the device", v->bdf, told ? "" : "not ");
@@ -133,13 +133,6 @@ static void test_asked_again(struct bench *b, struct vf *v)
     ok(!strstr(ferry_show(v, "features", text, sizeof(text)), "no migration: "), "and debugfs says no more");
 }
 
-static void watch(struct vf *v)
-{
-    vf_open(v);
-    if (vfio_error_watch(&v->fn))
-        tap_bail("nobody tells of errors of VF %s", v->bdf);
-}
-
 void test_deaths(struct bench *b)
 {
     const char *rounds = getenv("ROUNDS");
@@ -151,7 +144,7 @@ void test_deaths(struct bench *b)
     /* mlx5_core would recover once in twenty minutes */
     pf_command(b, "devlink health set pci/%s reporter fw_fatal grace_period 0 auto_recover true");
     for (unsigned i = 0; i < VICTIMS; i++)
-        watch(&b->vf[i]);
+        victim_open(&b->vf[i], VFIO_PCI_ERR_IRQ_INDEX);
     s = vf_record(&b->vf[0], true, &sum);
     for (unsigned n = 0; n < (rounds ? (unsigned)atoi(rounds) : ROUNDS); n++)
         round_of(b, n, &s);

@@ -93,6 +93,16 @@ const struct phase phases[PHASES] = {
     { "RESUMING", resuming }, { "STOP_COPY", stop_copy }, { "a SAVE under way", saving },
 };
 
+void victim_open(struct vf *v, unsigned event)
+{
+    int err;
+
+    vf_open(v);
+    err = vfio_event_watch(&v->fn, event);
+    if (err)
+        tap_bail("VF %s: nobody tells of events: %s", v->bdf, strerror(-err));
+}
+
 struct victim victim_of(struct bench *b, struct vf *v, const struct phase *phase, const struct stream *s)
 {
     struct victim w = { .v = v, .stream = s, .fd = -1 };

@@ -26,6 +26,8 @@ extern const struct phase {
     void (*enter)(struct bench *b, struct victim *w);
 } phases[PHASES];
 
+/* Opens a VF, and watches an event (vfio.h); ends the test if that fails. */
+void victim_open(struct vf *v, unsigned event);
 /* An open VF and its session; the pages that it writes are tracked, too. Ends the test if that is not to be had. */
 struct victim victim_of(struct bench *b, struct vf *v, const struct phase *phase, const struct stream *s);
 

@@ -198,7 +198,7 @@ int vfio_open(struct vfio_function *f, struct io_space *s, const char *bdf,
     struct vfio_region_info config;
     int err;
 
-    *f = (struct vfio_function){ .space = s, .group = -1, .fd = -1, .error = -1 };
+    *f = (struct vfio_function){ .space = s, .group = -1, .fd = -1, .event = -1 };
     snprintf(f->bdf, sizeof(f->bdf), "%s", bdf);
     err = s->backend == IO_IOMMUFD ? open_by_cdev(f, token) : open_by_group(f, token);
     if (err)
@@ -225,9 +225,9 @@ void vfio_close(struct vfio_function *f)
         close(f->group);
     f->fd = f->group = -1;
     f->vectors = 0;
-    if (f->error >= 0)
-        close(f->error);
-    f->error = -1;
+    if (f->event >= 0)
+        close(f->event);
+    f->event = -1;
 }
 
 int vfio_reset(struct vfio_function *f)
@@ -327,7 +327,7 @@ uint64_t vfio_irq_wait(struct vfio_function *f, unsigned vector, int ms)
     return count;
 }
 
-int vfio_error_watch(struct vfio_function *f)
+int vfio_event_watch(struct vfio_function *f, unsigned index)
 {
     struct {
         struct vfio_irq_set set;
@@ -336,20 +336,20 @@ int vfio_error_watch(struct vfio_function *f)
         .set = {
             .argsz = sizeof(irq),
             .flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
-            .index = VFIO_PCI_ERR_IRQ_INDEX,
+            .index = index,
             .count = 1,
         },
     };
 
-    irq.fd = f->error = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    irq.fd = f->event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     return check(ioctl(f->fd, VFIO_DEVICE_SET_IRQS, &irq));
 }
 
-bool vfio_error_seen(struct vfio_function *f)
+bool vfio_event_seen(struct vfio_function *f)
 {
     uint64_t count;
 
-    return read(f->error, &count, sizeof(count)) == sizeof(count);
+    return read(f->event, &count, sizeof(count)) == sizeof(count);
 }
 
 /* ---- features ---- */

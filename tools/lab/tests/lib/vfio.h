@@ -35,7 +35,7 @@ struct vfio_function {
     uint64_t config;            /* offset of configuration space */
     int irq[VFIO_MAX_VECTORS];  /* an eventfd for each MSI-X vector */
     unsigned vectors;
-    int error;                  /* an eventfd for errors of the device, or -1 */
+    int event;                  /* an eventfd for what is watched, or -1 */
     struct vfio_map {
         void *at;
         size_t size;
@@ -64,9 +64,13 @@ int vfio_msix_enable(struct vfio_function *f, unsigned vectors);
 void vfio_msix_disable(struct vfio_function *f);
 /* Interrupts of a vector since the last call; waits for the first up to ms. */
 uint64_t vfio_irq_wait(struct vfio_function *f, unsigned vector, int ms);
-/* Has the driver told of an uncorrectable PCI error since it is watched, or since the last call? */
-int vfio_error_watch(struct vfio_function *f);
-bool vfio_error_seen(struct vfio_function *f);
+/*
+ * What the driver tells of the device, one thing at a time: an uncorrectable
+ * PCI error (VFIO_PCI_ERR_IRQ_INDEX), that somebody wants it back (REQ). Seen:
+ * since it is watched, or since the last call.
+ */
+int vfio_event_watch(struct vfio_function *f, unsigned index);
+bool vfio_event_seen(struct vfio_function *f);
 /* VFIO_DEVICE_FEATURE: flags are GET, SET, PROBE and the feature. */
 int vfio_feature(struct vfio_function *f, uint32_t flags, void *data, size_t len);
 
