@@ -40,6 +40,7 @@ help:
 	@echo '                run the conformance suite against a driver, whatever that does, and say how each test ended'
 	@echo '  make conformance-table  all that Documentation/conformance.rst shows, then that page (50 minutes)'
 	@echo '  make mutate   break the driver on purpose, one small fault at a time: does the suite see each?'
+	@echo '  make mutate SAMPLE=N [SEED=1] [WHERE=driver]  the same by faults that nobody chose: do all tests together see them?'
 	@echo '  make lies     tell the suite lies about what the kernel said, one at a time: does each test see them?'
 	@echo '  make coverage which lines and branches of the driver the suite reaches'
 	@echo '  make fuzz     look for streams that break the decoder, in user space, for SECONDS=60'
@@ -102,8 +103,10 @@ conformance-table: lab
 	-@$(MEASURE) --driver mtty --kernel debug
 	@tools/lab/tests/conformance/table
 
+SAMPLE ?=
+WHERE  ?= driver
 mutate: lab
-	@tools/lab/tests/conformance/mutate
+	@$(if $(SAMPLE),tools/lab/tests/mutation/sample --count '$(SAMPLE)' --seed '$(or $(SEED),1)' --where '$(WHERE)',tools/lab/tests/conformance/mutate)
 
 lies: lab
 	@tools/lab/tests/conformance/lie

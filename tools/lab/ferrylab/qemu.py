@@ -100,6 +100,9 @@ class Qemu:
                 self._build(target)
         return target
 
+    def build_folder(self):
+        return self._folder / "build"
+
     def firmware(self):
         return self._folder / "firmware"
 

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Loads the driver's KUnit tests (in a VM whose kernel has KUnit) and says in TAP what they found: a point for each case
-# and each of its parameters.
+# kunit.sh [MODULE]: loads the driver's KUnit tests (in a VM whose kernel has KUnit) and says in TAP what they found: a
+# point for each case and each of its parameters.
 
-module=build/modules/$LAB_KERNEL/vfio_ferry_test.ko
+module=${1:-build/modules/$LAB_KERNEL/vfio_ferry_test.ko}
 results=/sys/kernel/debug/kunit
 
 [ -e "$module" ] || { echo "Bail out! there is no $module: is the kernel one with KUnit?"; exit 2; }
