@@ -172,6 +172,8 @@ static void test_reserve(struct bench *b, bool short_budget)
     ok(!err, "%s: the final image comes (%d)", what, err);
     ok_eq(ferry_number(from, "stats", "window_allocations"), 0, "%s: the stop window allocated nothing", what);
     ok_eq(ferry_number(from, "stats", "window_maps"), 0, "%s: nor did it map anything", what);
+    ok_eq(ferry_number(from, "stats", "window_unmaps"), 0, "%s: nor unmap", what);
+    ok_eq(ferry_number(from, "stats", "window_frees"), 0, "%s: nor free", what);
     sum = wl_sum(from->wl);
     close(fd);
     vf_reset(from);
@@ -224,6 +226,19 @@ static void test_follows(struct bench *b)
     close(fd);
     vf_reset(v);
     stream_free(&s);
+}
+
+/* The counters can say more than 0. */
+static void test_window(struct vf *v)
+{
+    int fd;
+
+    vf_fill(v, SEED);
+    fd = vf_set(v, VFIO_DEVICE_STATE_STOP_COPY);
+    ok(ferry_number(v, "stats", "window_allocations") > 0 && ferry_number(v, "stats", "window_maps") > 0,
+       "without a pre-copy the stop window allocates and maps, and that is counted");
+    close(fd);
+    vf_reset(v);
 }
 
 /* ---- a memory cgroup ---- */
@@ -437,6 +452,7 @@ void test_memory(struct bench *b)
     test_reserve(b, false);
     test_reserve(b, true);
     test_follows(b);
+    test_window(v);
     s = vf_record(v, false, &sum);
     vf_close(v);
     vf_close(&b->vf[1]);
