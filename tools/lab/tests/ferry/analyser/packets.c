@@ -8,7 +8,7 @@
 #include "../../lib/tap.h"
 #include "bench.h"
 
-enum { ROOM = 16 << 10, CONFIG = 256 };
+enum { ROOM = 16 << 10, CONFIG = 256, CONFIG_MAX = 4096 };
 
 /* A file while it is written */
 struct file {
@@ -22,7 +22,8 @@ struct file {
 enum fault {
     NOTHING, UNKNOWN_VERSION, UNKNOWN_FLAGS, UNKNOWN_TYPE, LIVE_TYPE, WRONG_SIZE, TOO_LONG, NOT_DESCRIBED,
     DESCRIBED_AGAIN, DEVICE_FLAGS, OTHER_COUNT, NO_COUNT, DEVICE_BEYOND, CONFIG_AGAIN, CONFIG_TOO_LONG, CONFIG_EARLY, CONFIG_MISSING, PHASE_UNKNOWN, PHASE_LATE,
-    PHASE_BYTES, PHASE_TOTAL, PHASE_RESERVED, BEHIND_THE_END, NO_END, ONE_MISSING, CRC_UNASKED, STREAM_CUT, FAULTS
+    PHASE_BYTES, PHASE_TOTAL, PHASE_RESERVED, BEHIND_THE_END, NO_END, ONE_MISSING, CRC_UNASKED, STREAM_CUT, LONGEST_CUT, FAULTS,
+    LONGEST_CONFIG,         /* is no fault */
 };
 
 /* What it is, and what is said of it first */
@@ -56,6 +57,7 @@ static const struct {
     [ONE_MISSING] = { "a device that is missing", "inside a record's header" },
     [CRC_UNASKED] = { "a checksum that the header denies", "the header says that there is none" },
     [STREAM_CUT] = { "a stream that is cut short", "is cut short" },
+    [LONGEST_CUT] = { "a packet as long as one may be, of which the rest is missing,", "of its 1048576 bytes are missing" },
 };
 
 static void put(struct file *f, const void *data, size_t length)
@@ -91,7 +93,7 @@ static void describe(struct file *f, uint32_t device, uint32_t count, uint32_t s
 
 static void config(struct file *f, uint32_t device, uint32_t size)
 {
-    static const uint8_t zeros[CONFIG * 32];
+    static const uint8_t zeros[CONFIG_MAX + 1];
 
     packet(f, FERRY_PACKET_CONFIG, device, zeros, size);
 }
@@ -129,8 +131,8 @@ static void write_devices(struct file *f, enum fault fault)
         packet(f, 99, 0, zeros, sizeof(zeros));
     if (fault == LIVE_TYPE)
         packet(f, FERRY_PACKET_ALIVE, 0, zeros, 0);
-    if (fault == TOO_LONG) {
-        struct ferry_packet head = { htole32(FERRY_PACKET_DATA), htole32(FERRY_PACKET_MAX + 1), 0, 0 };
+    if (fault == TOO_LONG || fault == LONGEST_CUT) {
+        struct ferry_packet head = { htole32(FERRY_PACKET_DATA), htole32(FERRY_PACKET_MAX + (fault == TOO_LONG)), 0, 0 };
 
         put(f, &head, sizeof(head));
     }
@@ -150,7 +152,7 @@ static void write_streams(struct file *f, const struct seed *one, const struct s
     if (fault == CONFIG_EARLY)
         data(f, 0, one->stream + half++, 1);
     if (fault != CONFIG_MISSING)
-        config(f, 0, fault == CONFIG_TOO_LONG ? 4100 : CONFIG);
+        config(f, 0, fault == CONFIG_TOO_LONG ? CONFIG_MAX + 1 : fault == LONGEST_CONFIG ? CONFIG_MAX : CONFIG);
     if (fault == PHASE_LATE)
         phase_end(f, 0, FERRY_PACKET_PHASE_DIRTY, NOTHING);
     if (fault == CONFIG_AGAIN)
@@ -233,6 +235,8 @@ void test_packets(struct bench *b)
         for (unsigned i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++)
             ok_eq(analyse(f.bytes, f.length, pieces[i], 0).sum, whole.sum, "the same in pieces of %zu", pieces[i]);
     }
+    write_file(&f, b, 0, LONGEST_CONFIG);
+    ok(analyse(f.bytes, f.length, 0, 0).sound, "a configuration space as long as one may be is sound");
     for (enum fault fault = NOTHING + 1; fault < FAULTS; fault++) {
         struct said said;
 
