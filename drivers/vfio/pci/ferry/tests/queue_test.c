@@ -408,6 +408,41 @@ static void parts_of_a_final_image(struct kunit *test)
 	expect_prospect(test, queue, FERRY_PROSPECT_END, 0);
 }
 
+/* poll() promises that a read does not wait, and brings more than ENOMSG. */
+static void poll_says_what_a_read_gets(struct kunit *test)
+{
+	struct fixture *f = fixture_of(test, FERRY_PHASE_PRECOPY);
+	struct ferry_queue *queue = &f->queue;
+	struct ferry_image *image = new_image(f, SZ_64K);
+
+	image_at(f, FERRY_IMAGE_FIRMWARE);
+	KUNIT_EXPECT_FALSE(test, ferry_queue_is_readable(queue));
+	save_bytes(queue, image, 1);
+	KUNIT_EXPECT_TRUE(test, ferry_queue_is_readable(queue));
+	ferry_queue_read(queue, FERRY_IMAGE_MIDDLE, FERRY_WIRE_IMAGE_OVERHEAD);
+	KUNIT_EXPECT_TRUE(test, ferry_queue_is_readable(queue));
+	ferry_queue_read(queue, FERRY_IMAGE_INITIAL, 1);
+	KUNIT_EXPECT_TRUE(test, ferry_queue_is_readable(queue));
+	ferry_queue_read(queue, FERRY_IMAGE_MIDDLE, 1);
+	KUNIT_EXPECT_FALSE(test, ferry_queue_is_readable(queue));
+	image->kind = FERRY_IMAGE_INITIAL;
+	save_bytes(queue, image, 1);
+	KUNIT_EXPECT_TRUE(test, ferry_queue_is_readable(queue));
+	ferry_queue_read(queue, FERRY_IMAGE_INITIAL,
+			 FERRY_WIRE_IMAGE_OVERHEAD + 2);
+	for (int phase = 0; phase < FERRY_PHASE_CLOSED; phase++) {
+		queue->phase = phase;
+		KUNIT_EXPECT_EQ(test, ferry_queue_is_readable(queue),
+				phase == FERRY_PHASE_SAVED);
+	}
+	queue->phase = FERRY_PHASE_FINAL;
+	ferry_queue_fail(queue, -EIO);
+	KUNIT_EXPECT_TRUE(test, ferry_queue_is_readable(queue));
+	queue->error = 0;
+	ferry_queue_set_phase(queue, FERRY_PHASE_CLOSED);
+	KUNIT_EXPECT_TRUE(test, ferry_queue_is_readable(queue));
+}
+
 /* Resumes */
 
 static void a_writer_waits_for_its_turn(struct kunit *test)
@@ -507,6 +542,7 @@ static struct kunit_case queue_cases[] = {
 	KUNIT_CASE(the_same_again_is_saved_less_often),
 	KUNIT_CASE(who_sleeps_is_looked_for_sooner),
 	KUNIT_CASE(parts_of_a_final_image),
+	KUNIT_CASE(poll_says_what_a_read_gets),
 	KUNIT_CASE(a_writer_waits_for_its_turn),
 	KUNIT_CASE(a_writer_waits_for_an_initial_image),
 	KUNIT_CASE(a_writer_waits_for_memory),
