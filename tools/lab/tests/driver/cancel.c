@@ -93,7 +93,7 @@ static bool cancelled(struct cancel *c, bool no_memory)
                         until - now_ms());
     ferry_fault(c->v, "alloc", 0, ENOMEM);
     good = wait_until(child_over(&canceller), PATIENCE_MS) && !child_result(&canceller) &&
-           mig_get(&c->v->fn) == VFIO_DEVICE_STATE_RUNNING && vf_alive(c->v);
+           mig_get(&c->v->fn) == VFIO_DEVICE_STATE_RUNNING && vf_alive(c->v) && fd_is_dead(c->fd, false);
     if (!lent || shrank || !good)
         tap_diag("%s: the firmware %s an image, %s, the cancel %s", no_memory ? "no memory" : "a longer reserve",
                  lent ? "got" : "did not get", shrank ? "which was freed under it" : "which stayed",

@@ -95,6 +95,28 @@ static void test_reload(struct bench *b, struct vf *v)
     ok(mig_get(&v->fn) == VFIO_DEVICE_STATE_RUNNING && vf_alive(v), "and in the end it works");
 }
 
+static int reset(void *v)
+{
+    return vfio_reset(&((struct vf *)v)->fn);
+}
+
+/* From the reset's first moment on there is no session, not only from its last. */
+static void test_ending(struct vf *v)
+{
+    int fd = vf_set(v, VFIO_DEVICE_STATE_PRE_COPY);
+    struct child resetting = child_start(reset, v);
+    bool first = false, good;
+    char session[1024], stats[4096];
+
+    while (!child_over(&resetting) && !first)
+        first = !strcmp(ferry_show(v, "session", session, sizeof(session)), "none\n") &&
+                strstr(ferry_show(v, "stats", stats, sizeof(stats)), "availability resetting");
+    good = wait_until(child_over(&resetting), PATIENCE_MS) && !child_result(&resetting);
+    child_end(&resetting);
+    ok(first && good && fd_is_dead(fd, false), "a session is over while the reset still goes on");
+    close(fd);
+}
+
 void test_comeback(struct bench *b)
 {
     struct vf *v = &b->vf[0];
@@ -104,6 +126,7 @@ void test_comeback(struct bench *b)
     vf_open(v);
     for (unsigned i = 0; i < RELOADS; i++)
         test_reload(b, v);
+    test_ending(v);
     vf_close(v);
     bench_check_clean(b, "resets while the PF's driver reloads");
 }

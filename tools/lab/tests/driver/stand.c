@@ -351,24 +351,25 @@ bool fd_is_dead(int fd, bool load)
     struct pollfd p = { .fd = fd, .events = POLLIN | POLLOUT };
     struct vfio_precopy_info info;
     char byte = 0;
-    int pipes[2], rw, info_err, spliced, polled;
+    int pipes[2], rw, none, info_err, spliced, polled;
 
     if (fd < 0)
         return true;
     if (pipe(pipes) || write(pipes[1], &byte, 1) != 1)
         tap_bail("no pipe");
     rw = (load ? write(fd, &byte, 1) : read(fd, &byte, 1)) < 0 ? -errno : 0;
+    none = (load ? write(fd, NULL, 0) : read(fd, NULL, 0)) < 0 ? -errno : 0;
     info_err = mig_precopy_info(fd, &info);
     spliced = (load ? splice(pipes[0], NULL, fd, NULL, 1, SPLICE_F_NONBLOCK) :
                       splice(fd, NULL, pipes[1], NULL, 1, SPLICE_F_NONBLOCK)) < 0 ? -errno : 0;
     polled = poll(&p, 1, 0);
     close(pipes[0]);
     close(pipes[1]);
-    if (rw == -ENODEV && spliced == -ENODEV && polled == 1 &&
+    if (rw == -ENODEV && none == -ENODEV && spliced == -ENODEV && polled == 1 && p.revents & POLLHUP &&
         info_err == (load ? -ENOTTY : -ENODEV))
         return true;
-    tap_diag("the FD of a session that is over: %s %d, PRECOPY_INFO %d, splice %d, poll %d",
-             load ? "write" : "read", rw, info_err, spliced, polled);
+    tap_diag("the FD of a session that is over: %s %d, of nothing %d, PRECOPY_INFO %d, splice %d, poll %d, events %#x",
+             load ? "write" : "read", rw, none, info_err, spliced, polled, p.revents);
     return false;
 }
 

@@ -3,7 +3,8 @@
  * Who waits for ferry can be interrupted, and who does not wait costs nothing:
  * a signal between two readers, SIGKILL while the firmware is busy, and the
  * QUERYs that look for changes on behalf of a poller. Nor does anybody wait for
- * what the other has got for him.
+ * what the other has got for him, or for somebody to come once the firmware is
+ * free.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -321,6 +322,41 @@ static void test_idle(struct bench *b, struct vf *v)
     vf_reset(v);
 }
 
+/* ---- a worker that found the firmware busy ---- */
+
+static void *ask_size(void *v)
+{
+    mig_data_size(&((struct vf *)v)->fn);
+    return NULL;
+}
+
+/* During somebody's slow question another one finds nothing to read, and goes away: what changed is saved all the same. */
+static void test_given(struct bench *b, struct vf *v)
+{
+    int fd = precopy_at_end(v);
+    uint64_t hits = model_hits(b);
+    double until = now_ms() + SLOW_US / 2000;
+    pthread_t asking;
+    bool busy, empty;
+    char byte;
+
+    vf_change(v, 1);
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    slow(b, v, OP_QUERY_VHCA_MIGRATION_STATE);
+    pthread_create(&asking, NULL, ask_size, v);
+    if (!wait_until(model_hits(b) > hits, FOREVER_MS))
+        tap_bail("MIG_DATA_SIZE asks the firmware nothing");
+    while ((empty = read(fd, &byte, 1) < 0) && now_ms() < until)
+        relax();
+    busy = model_busy(b);
+    pthread_join(asking, NULL);
+    model_disarm(b);
+    ok(empty && busy && wait_until(fd_number(fd, "ferry-ready") == 1, FOREVER_MS),
+       "what a reader asked for while the firmware was busy is saved when it is free, though nobody comes again");
+    close(fd);
+    vf_reset(v);
+}
+
 /* ---- handing over ---- */
 
 enum { ROUNDS = 10, SHORT_US = 200000 };
@@ -406,6 +442,7 @@ void test_waits(struct bench *b)
         test_killed(b, v, &victims[i]);
     test_state(b, v);
     test_idle(b, v);
+    test_given(b, v);
     test_handed_over(b, v);
     vf_close(v);
     bench_check_clean(b, "waiting");
