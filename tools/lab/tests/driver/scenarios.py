@@ -63,7 +63,8 @@ DRIVER = [
     *(Scenario(name, driver("pace"), driver="ferry", vfs=1, nic=nic, options=["--trace", f"{LOGS}/{{name}}.jsonl"],
                after=[f"{HERE}/driver/saves.py", f"{LOGS}/{{name}}.jsonl"])
       for name, nic in (("driver-pace", PARTS), ("driver-pace-whole", WHOLE))),
-    Scenario("driver-comeback", driver("comeback"), driver="ferry", vfs=1, nic=SMALL),
+    # lockdep sees who has no lock after a reset
+    Scenario("driver-comeback", driver("comeback"), kernels=BOTH, driver="ferry", vfs=1, nic=SMALL),
     Scenario("driver-parts", driver("parts", "splice"), driver="ferry", nic={"state-size": "48M", "chunk-growth": "3M"}),
     # a kernel that preempts makes nothing of cond_resched()
     Scenario("driver-yields", driver("yields"), driver="ferry", nic=WHOLE),
