@@ -60,6 +60,7 @@ static void become(struct migrate *m, char *const *command)
 		fcntl(ferry_device_iommu_fd(m->devices[i]), F_SETFD, 0);
 	}
 	signal(SIGPIPE, SIG_DFL);
+	signal(SIGXFSZ, SIG_DFL);
 	execvp(command[0], command);
 	_exit(complain(EXIT_FAILED, "%s: %s", command[0], strerror(errno)));
 }

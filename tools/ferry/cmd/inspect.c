@@ -3,15 +3,14 @@
  * ferry inspect: a stream or a saved file, record by record, with checks.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "command.h"
+#include "files.h"
 #include "inspect.h"
 #include "interrupt.h"
 #include "output.h"
@@ -72,11 +71,6 @@ static const struct argp argp = {
 	"says whether a target would load it. Streams of the kernel's own mlx5 driver are understood, too.\v"
 	"Ends with 0 if it is sound, 3 if something is wrong with it, 1 if it cannot be read, 4 after Ctrl-C."
 };
-
-static int open_input(const char *name)
-{
-	return strcmp(name, "-") ? open(name, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
-}
 
 /* A pipe may stay silent for ever. 0: there is something to read. */
 static int wait_for_bytes(int fd)
@@ -156,20 +150,14 @@ static int look(const struct request *request, int fd)
 static int run(int argc, char **argv)
 {
 	struct request request = { 0 };
-	struct stat about;
 	int fd, code;
 
 	parse_arguments(&argp, argc, argv, &request);
 	interrupt_fd();
-	fd = open_input(request.file);
+	fd = file_open_input(request.file);
 	if (fd < 0)
-		return complain(EXIT_FAILED, "%s: %s", request.file, strerror(errno));
-	if (!fstat(fd, &about) && S_ISDIR(about.st_mode))
-		code = complain(EXIT_FAILED, "%s: %s", request.file, strerror(EISDIR));
-	else if (isatty(fd))
-		code = complain(EXIT_USAGE, "%s is a terminal, not a stream", request.file);
-	else
-		code = look(&request, fd);
+		return file_not_opened(request.file);
+	code = look(&request, fd);
 	if (fd != STDIN_FILENO)
 		close(fd);
 	return code;

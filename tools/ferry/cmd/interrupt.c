@@ -14,7 +14,7 @@
 #include "command.h"
 #include "interrupt.h"
 
-static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGXCPU };
 
 static int event = -1;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Ctrl-C, and what else asks ferry to end (SIGTERM, SIGHUP), as an FD: it becomes
+ * Ctrl-C, and what else asks ferry to end (SIGTERM, SIGHUP, SIGXCPU), as an FD: it becomes
  * readable then and stays so. A second one kills ferry as if nobody had asked to
  * wait, for those who cannot.
  */

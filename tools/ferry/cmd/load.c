@@ -2,11 +2,9 @@
 /*
  * ferry load: bring back what was saved.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "files.h"
 #include "migrate.h"
 
 enum { KEY_STOPPED = 0x400 };
@@ -64,17 +62,6 @@ static const struct argp argp = {
 	children
 };
 
-static int open_input(const char *name)
-{
-	if (strcmp(name, "-"))
-		return open(name, O_RDONLY | O_CLOEXEC);
-	if (isatty(STDIN_FILENO)) {
-		errno = ENOTTY;
-		return -1;
-	}
-	return STDIN_FILENO;
-}
-
 static int load(struct request *r, int fd, char *const *command)
 {
 	struct migrate *m = &r->migrate;
@@ -102,10 +89,9 @@ static int load_main(int argc, char **argv)
 	code = check_command(&r.migrate, command);
 	if (code)
 		return code;
-	fd = open_input(r.file);
+	fd = file_open_input(r.file);
 	if (fd < 0)
-		return complain(errno == ENOTTY ? EXIT_USAGE : EXIT_FAILED, "%s: %s", r.file,
-				errno == ENOTTY ? "standard input is a terminal" : strerror(errno));
+		return file_not_opened(r.file);
 	code = migrate_open(&r.migrate, &r.name, 1);
 	if (!code)
 		code = load(&r, fd, command);

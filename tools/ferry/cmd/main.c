@@ -2,10 +2,13 @@
 /*
  * The ferry tool: chooses the subcommand.
  */
+#include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "host.h"
@@ -73,10 +76,25 @@ void parse_arguments(const struct argp *argp, int argc, char **argv, void *input
 		exit(EXIT_USAGE);
 }
 
+/*
+ * Who was started without standard FDs would give their numbers to the next files
+ * it opens, and print into those. Nothing can be read from or written to what is
+ * opened here: no state shall be lost in it.
+ */
+static void open_standard_fds(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+			_exit(EXIT_FAILED);
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *command;
 
+	open_standard_fds();
+	/* A file that must not grow (ulimit -f) is a failure like any other, with EFBIG. */
+	signal(SIGXFSZ, SIG_IGN);
 	if (argc < 2)
 		return help(stderr);
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))

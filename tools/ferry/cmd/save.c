@@ -2,14 +2,7 @@
 /*
  * ferry save: suspend a device to a file.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
+#include "files.h"
 #include "migrate.h"
 
 enum { KEY_RAW = 0x400, KEY_LEAVE, KEY_DOWNTIME };
@@ -79,73 +72,6 @@ static const struct argp argp = {
 	children
 };
 
-/* ---- the file: whole, or not there under its name ---- */
-
-struct output {
-	const char *name;
-	char *part;			/* name until it is whole; NULL: a pipe or device, written as it is */
-	int fd;
-};
-
-static int open_output(struct output *o, const char *name)
-{
-	struct stat st;
-
-	*o = (struct output){ .name = name, .fd = STDOUT_FILENO };
-	if (!strcmp(name, "-")) {
-		if (isatty(STDOUT_FILENO))
-			return complain(EXIT_USAGE, "standard output is a terminal: give a FILE, or a pipe");
-		return EXIT_DONE;
-	}
-	if (!stat(name, &st) && !S_ISREG(st.st_mode)) {
-		o->fd = open(name, O_WRONLY | O_CLOEXEC);
-	} else {
-		/* The state of a device is as secret as the memory of who uses it: mkstemp() makes it 0600. */
-		if (asprintf(&o->part, "%s.part-XXXXXX", name) < 0)
-			return complain(EXIT_FAILED, "no memory");
-		o->fd = mkostemp(o->part, O_CLOEXEC);
-	}
-	if (o->fd < 0)
-		return complain(EXIT_FAILED, "%s: %s", name, strerror(errno));
-	return EXIT_DONE;
-}
-
-static int sync_folder(const char *name)
-{
-	char *copy = strdup(name);
-	int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	int err = fd < 0 ? -1 : fsync(fd);
-
-	free(copy);
-	if (fd >= 0)
-		close(fd);
-	return err;
-}
-
-static int finish_output(struct output *o, struct ferry_error *error)
-{
-	int err = 0;
-
-	if (!o->part)
-		return 0;
-	if (fsync(o->fd) || rename(o->part, o->name) || sync_folder(o->name))
-		err = ferry_fail(error, errno, "%s: %s", o->name, strerror(errno));
-	if (!err) {
-		free(o->part);
-		o->part = NULL;
-	}
-	return err;
-}
-
-static void close_output(struct output *o)
-{
-	if (o->part)
-		unlink(o->part);
-	free(o->part);
-	if (o->fd != STDOUT_FILENO)
-		close(o->fd);
-}
-
 /* ---- saving ---- */
 
 /* The device is stopped, but its state could not be kept: who has lent it wants it back as it was. */
@@ -161,33 +87,33 @@ static void take_back(struct ferry_device *device, int before, struct ferry_repo
 	report->device[0].outcome = report->outcome;
 }
 
-static int save(struct request *r, struct output *o)
+static int save(struct request *r, struct outfile *file)
 {
 	struct migrate *m = &r->migrate;
 	struct ferry_device *device = m->devices[0];
 	int before = ferry_device_state(device, NULL);
-	bool to_pipe = o->fd == STDOUT_FILENO;
+	bool to_stdout = outfile_is_stdout(file);
 	struct ferry_report report;
 	struct ferry_error error;
 	int err;
 
 	migrate_show(m);
-	err = ferry_save(device, o->fd, &m->options, &report, &error);
+	err = ferry_save(device, file->fd, &m->options, &report, &error);
 	if (!err) {
-		err = finish_output(o, &error);
+		err = outfile_finish(file, &error);
 		if (err)
 			take_back(device, before, &report, &error);
 	}
 	migrate_hide(m);
-	report_print(m, &report, err ? &error : NULL, to_pipe ? "standard output" : o->name,
-		     to_pipe ? stderr : stdout);
+	report_print(m, &report, err ? &error : NULL, to_stdout ? "standard output" : file->name,
+		     to_stdout ? stderr : stdout);
 	return err ? migrate_failed(m, &report, &error) : EXIT_DONE;
 }
 
 static int save_main(int argc, char **argv)
 {
 	struct request r = { 0 };
-	struct output output;
+	struct outfile file;
 	int code;
 
 	migrate_init(&r.migrate);
@@ -195,10 +121,10 @@ static int save_main(int argc, char **argv)
 	code = migrate_open(&r.migrate, &r.name, 1);
 	if (code)
 		return code;
-	code = open_output(&output, r.file);
+	code = outfile_open(&file, r.file);
 	if (!code) {
-		code = save(&r, &output);
-		close_output(&output);
+		code = save(&r, &file);
+		outfile_close(&file);
 	}
 	migrate_close(&r.migrate);
 	return output_end(code);

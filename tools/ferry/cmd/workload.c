@@ -22,6 +22,7 @@ static void become(const char *command, const char *word, struct ferry_device *d
 
 	/* Not Ctrl-C's: that ends ferry after the running migration. */
 	setpgid(0, 0);
+	signal(SIGXFSZ, SIG_DFL);
 	fd = dup(ferry_device_fd(device));
 	if (fd < 0 || asprintf(&line, "%s %s", command, word) < 0)
 		_exit(126);

@@ -32,7 +32,8 @@ static int save(struct session *s)
 		err = -ECANCELED;
 	if (err)
 		return err;
-	if (s->options.leave_running) {
+	/* One that its user had stopped stays so. */
+	if (s->options.leave_running && m->runs) {
 		double start = clock_ms();
 
 		session_run(s);

@@ -15,7 +15,8 @@ import threading
 import time
 
 CHECKOUT = os.getcwd()
-FERRY = f"{CHECKOUT}/build/ferry/ferry"
+# FERRY_TOOL names another build of the tool, for example a broken one.
+FERRY = os.path.abspath(os.environ.get("FERRY_TOOL", "build/ferry/ferry"))
 PROGRAMS = f"{CHECKOUT}/build/tests"
 PATIENCE = 240                  # seconds; a test that waits so long has failed
 SEED = 7

@@ -33,6 +33,9 @@ FERRY = [
     Scenario("ferry-bind", [f"{TOOL}/bind"], driver="ferry"),
     Scenario("ferry-completion", [f"{TOOL}/completion.sh"], driver="ferry"),
 
+    # pipes, links, limits, what does not answer: on devices that are pretended
+    Scenario("ferry-operating", [f"{TOOL}/operating"], host=True),
+
     # looking at streams takes no device
     Scenario("ferry-inspect", [f"{TOOL}/inspect.sh"], host=True),
     Scenario("ferry-analyser", [f"{PROGRAMS}/analyser", CORPUS, "corpus", "made", "cuts", "flips", "packets", "large"],

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Preloaded: VFIO without a kernel that has it. A device is a file whose only
+ * byte is its state, as a digit, so that a test reads it; in /dev/vfio/devices,
+ * under its name, if it is not lent but opened through its group. It offers
+ * STOP_COPY and no more, and what it saves is the file FAKE_STATE. SIGUSR1 is the
+ * host that wants it back.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/vfio.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int wanted = -1;
+
+static void want_back(int number)
+{
+    uint64_t one = 1;
+
+    (void)number;
+    if (wanted >= 0 && write(wanted, &one, sizeof(one)) < 0)
+        abort();
+}
+
+__attribute__((constructor)) static void listen_for_the_host(void)
+{
+    signal(SIGUSR1, want_back);
+}
+
+static int state_of(int fd)
+{
+    char digit = '2';
+
+    return pread(fd, &digit, 1, 0) == 1 ? digit - '0' : VFIO_DEVICE_STATE_ERROR;
+}
+
+static void set_state(int fd, int state)
+{
+    char digit = '0' + state;
+
+    if (pwrite(fd, &digit, 1, 0) != 1)
+        abort();
+}
+
+static int change_state(int fd, struct vfio_device_feature_mig_state *state)
+{
+    state->data_fd = -1;
+    if (state->device_state == VFIO_DEVICE_STATE_STOP_COPY)
+        state->data_fd = open(getenv("FAKE_STATE"), O_RDONLY | O_CLOEXEC);
+    if (state->device_state == VFIO_DEVICE_STATE_RESUMING)
+        state->data_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    set_state(fd, state->device_state);
+    return 0;
+}
+
+static int feature(int fd, struct vfio_device_feature *f)
+{
+    struct vfio_device_feature_migration migration = { .flags = VFIO_MIGRATION_STOP_COPY };
+    struct vfio_device_feature_mig_state *state = (void *)f->data;
+
+    switch (f->flags & VFIO_DEVICE_FEATURE_MASK) {
+    case VFIO_DEVICE_FEATURE_MIGRATION:
+        memcpy(f->data, &migration, sizeof(migration));
+        return 0;
+    case VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE:
+        if (f->flags & VFIO_DEVICE_FEATURE_SET)
+            return change_state(fd, state);
+        state->device_state = state_of(fd);
+        return 0;
+    }
+    errno = ENOTTY;
+    return -1;
+}
+
+static int open_device(const char *name)
+{
+    char path[512];
+
+    snprintf(path, sizeof(path), "/dev/vfio/devices/%s", name);
+    return open(path, O_RDWR | O_CLOEXEC);
+}
+
+static int request_irq(struct vfio_irq_set *set)
+{
+    int fd;
+
+    memcpy(&fd, set->data, sizeof(fd));
+    if (set->index != VFIO_PCI_REQ_IRQ_INDEX)
+        abort();
+    wanted = fd < 0 ? fd : dup(fd);
+    return 0;
+}
+
+int ioctl(int fd, unsigned long request, ...)
+{
+    va_list arguments;
+    void *argument;
+
+    va_start(arguments, request);
+    argument = va_arg(arguments, void *);
+    va_end(arguments);
+    switch (request) {
+    case VFIO_GROUP_GET_STATUS:
+        ((struct vfio_group_status *)argument)->flags = VFIO_GROUP_FLAGS_VIABLE;
+        return 0;
+    case VFIO_GROUP_SET_CONTAINER:
+    case VFIO_SET_IOMMU:
+        return 0;
+    case VFIO_GROUP_GET_DEVICE_FD:
+        return open_device(argument);
+    case VFIO_DEVICE_GET_INFO:
+        ((struct vfio_device_info *)argument)->flags = VFIO_DEVICE_FLAGS_RESET;
+        return 0;
+    case VFIO_DEVICE_FEATURE:
+        return feature(fd, argument);
+    case VFIO_DEVICE_SET_IRQS:
+        return request_irq(argument);
+    case VFIO_DEVICE_RESET:
+        set_state(fd, VFIO_DEVICE_STATE_RUNNING);
+        return 0;
+    }
+    return syscall(SYS_ioctl, fd, request, argument);
+}
