@@ -14,6 +14,9 @@
 #include "host.h"
 #include "migrate.h"
 
+/* What the kernel may take to fill a small file: its drivers' locks, in ms. */
+#define ANSWER_MS 3000
+
 /* In the order of the list that --help shows. */
 static const struct command *const commands[] = {
 	&list_command,
@@ -91,6 +94,7 @@ static void open_standard_fds(void)
 int main(int argc, char **argv)
 {
 	const struct command *command;
+	int code;
 
 	open_standard_fds();
 	/* A file that must not grow (ulimit -f) is a failure like any other, with EFBIG. */
@@ -107,5 +111,9 @@ int main(int argc, char **argv)
 	if (!command)
 		return complain(EXIT_USAGE, "there is no command '%s'; `ferry --help` lists them", argv[1]);
 	running = command->name;
-	return command->run(argc - 1, argv + 1);
+	ferry_limit_waiting(ANSWER_MS);
+	code = command->run(argc - 1, argv + 1);
+	if (*ferry_silent())
+		complain(code, "%s; what it would have said is missing", ferry_silent());
+	return code;
 }

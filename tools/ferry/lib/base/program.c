@@ -4,14 +4,19 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "patience.h"
 #include "program.h"
 #include "sysfs.h"
+#include "wait.h"
 
 extern char **environ;
 
@@ -31,47 +36,93 @@ static void find(char *path, size_t size, const char *name)
 	snprintf(path, size, "%s", name);
 }
 
-/* Reads to the end, also what does not fit: a full pipe would stop the program. */
-static void collect(int fd, char *out, size_t size)
-{
-	char rest[512];
-	size_t got = 0;
-	ssize_t n;
+/* What programs may take that only look; and one that loads a driver. */
+#define LOAD_MS		120000
+#define KILL_MS		200
+static struct patience patience = { .left_ms = 10000, .least_ms = 500 };
 
-	for (;;) {
+/* Reads to the end, also what does not fit: a full pipe would stop the program. */
+static int collect(int fd, char *out, size_t size, double end)
+{
+	size_t got = 0;
+	char rest[512];
+	ssize_t n = 1;
+	int err = 0;
+
+	while (n && !err) {
 		bool fits = out && got < size - 1;
 
-		n = read(fd, fits ? out + got : rest, fits ? size - 1 - got : sizeof(rest));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
+		err = fd_wait(fd, POLLIN, -1, end > clock_ms() ? end - clock_ms() : 0);
+		if (err)
 			break;
-		if (fits)
+		n = read(fd, fits ? out + got : rest, fits ? size - 1 - got : sizeof(rest));
+		if (n < 0 && errno != EINTR)
+			break;
+		if (fits && n > 0)
 			got += n;
 	}
 	if (out)
 		out[got] = '\0';
+	return err;
+}
+
+/* Whom a terminal's Ctrl-C or a limit would end, that does so, whatever ferry does with it. */
+static void set_signals(posix_spawnattr_t *attributes)
+{
+	sigset_t set;
+
+	posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	sigemptyset(&set);
+	posix_spawnattr_setsigmask(attributes, &set);
+	sigfillset(&set);
+	posix_spawnattr_setsigdefault(attributes, &set);
 }
 
 static int start(pid_t *pid, int to, const char *const *argv)
 {
 	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
 	char path[FERRY_PATH_MAX];
 	int err;
 
 	find(path, sizeof(path), argv[0]);
+	posix_spawnattr_init(&attributes);
+	set_signals(&attributes);
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_adddup2(&actions, to, 1);
 	posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
-	err = posix_spawn(pid, path, &actions, NULL, (char *const *)argv, environ);
+	err = posix_spawn(pid, path, &actions, &attributes, (char *const *)argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attributes);
 	return err;
 }
 
-int ferry_run(char *out, size_t size, const char *const *argv)
+/* One that sleeps in the kernel is not waited for: it ends when that lets it. */
+static int wait_for_end(pid_t pid, double end, bool *silent)
 {
+	int fd = pidfd_open(pid, 0), status = -1, err = 0;
+
+	if (!*silent && fd >= 0)
+		err = fd_wait(fd, POLLIN, -1, end > clock_ms() ? end - clock_ms() : 0);
+	*silent = *silent || err;
+	if (*silent)
+		kill(pid, SIGKILL);
+	if (*silent && fd >= 0)
+		fd_wait(fd, POLLIN, -1, KILL_MS);
+	if (fd >= 0)
+		close(fd);
+	while (waitpid(pid, &status, *silent ? WNOHANG : 0) < 0)
+		if (errno != EINTR)
+			return -1;
+	return !*silent && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int run(char *out, size_t size, int limit_ms, struct patience *of, const char *const *argv)
+{
+	double began = clock_ms(), end = began + limit_ms;
 	int ends[2], err, status;
+	bool silent;
 	pid_t pid;
 
 	if (out)
@@ -80,15 +131,19 @@ int ferry_run(char *out, size_t size, const char *const *argv)
 		return 127;
 	err = start(&pid, ends[1], argv);
 	close(ends[1]);
-	if (!err)
-		collect(ends[0], out, size);
+	silent = !err && collect(ends[0], out, size, end) == -ETIMEDOUT;
 	close(ends[0]);
 	if (err)
 		return 127;
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return -1;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	status = wait_for_end(pid, end, &silent);
+	if (silent)
+		ferry_lose_patience(of, argv[0], clock_ms() - began);
+	return status;
+}
+
+int ferry_run(char *out, size_t size, const char *const *argv)
+{
+	return run(out, size, patience.left_ms, &patience, argv);
 }
 
 int ferry_modprobe(char *out, size_t size, const char *option, const char *module)
@@ -98,7 +153,7 @@ int ferry_modprobe(char *out, size_t size, const char *option, const char *modul
 
 	if (!ferry_sysfs_line(path, sizeof(path), "/proc/sys/kernel/modprobe") || !*path)
 		snprintf(path, sizeof(path), "modprobe");
-	return ferry_run(out, size, argv);
+	return run(out, size, strcmp(option, "-n") ? LOAD_MS : patience.left_ms, &patience, argv);
 }
 
 /* The kernel's name of a module has no dashes. */

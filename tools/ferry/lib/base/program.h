@@ -17,11 +17,14 @@
  *
  * Nothing is read from or written to a terminal.
  *
- * Return: its exit status, 127 if there is no such program, -1 if a signal ended it.
+ * One that takes longer than a program that looks may is ended, see patience.h.
+ *
+ * Return: its exit status, 127 if there is no such program, -1 if a signal or
+ * that ended it.
  */
 int ferry_run(char *out, size_t size, const char *const *argv);
 
-/* The same, for modprobe as the kernel itself calls it. */
+/* The same, for modprobe as the kernel itself calls it; loading may take two minutes. */
 int ferry_modprobe(char *out, size_t size, const char *option, const char *module);
 
 /* It is loaded, built in, or modprobe would find it. */

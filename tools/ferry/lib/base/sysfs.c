@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "patience.h"
 #include "sysfs.h"
 
 /* The path that a caller's format and what follows it make */
@@ -23,22 +24,29 @@
 	} while (0)
 
 /* All of it that fits. */
-static bool slurp(char *to, size_t size, const char *path)
+static ssize_t read_file(const char *path, char *to, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	size_t got = 0;
 	ssize_t n = 1;
 
-	*to = '\0';
 	if (fd < 0)
-		return false;
-	while (got < size - 1 && n > 0) {
-		n = read(fd, to + got, size - 1 - got);
+		return -errno;
+	while (got < size && n > 0) {
+		n = read(fd, to + got, size - got);
 		if (n > 0)
 			got += n;
 	}
+	n = n < 0 ? -errno : (ssize_t)got;
 	close(fd);
-	to[n < 0 ? 0 : got] = '\0';
+	return n;
+}
+
+static bool slurp(char *to, size_t size, const char *path)
+{
+	ssize_t n = ferry_ask(read_file, path, to, size - 1);
+
+	to[n < 0 ? 0 : n] = '\0';
 	return n >= 0;
 }
 

@@ -20,23 +20,26 @@
 #include <ferry/host.h>
 
 #include "../base/kernel_log.h"
+#include "../base/patience.h"
 #include "../base/sysfs.h"
 #include "devlink.h"
 
-static void ask_interface(const char *name, char *text, size_t size)
+static ssize_t ask_interface(const char *name, char *text, size_t size)
 {
 	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ifreq request = { .ifr_data = (void *)&info };
+	ssize_t length = 0;
 
 	snprintf(request.ifr_name, sizeof(request.ifr_name), "%.*s", IFNAMSIZ - 1, name);
 	if (fd >= 0 && !ioctl(fd, SIOCETHTOOL, &request)) {
 		/* "28.43.1014 (MT_0000000838)" */
 		info.fw_version[strcspn(info.fw_version, " ")] = '\0';
-		snprintf(text, size, "%.*s", (int)sizeof(info.fw_version) - 1, info.fw_version);
+		length = snprintf(text, size, "%.*s", (int)sizeof(info.fw_version) - 1, info.fw_version);
 	}
 	if (fd >= 0)
 		close(fd);
+	return length;
 }
 
 static bool from_interface(const char *address, char *text, size_t size)
@@ -48,8 +51,8 @@ static bool from_interface(const char *address, char *text, size_t size)
 	snprintf(path, sizeof(path), PCI_DEVICES "/%s/net", address);
 	dir = opendir(path);
 	while (dir && !*text && (entry = readdir(dir)))
-		if (*entry->d_name != '.')
-			ask_interface(entry->d_name, text, size);
+		if (*entry->d_name != '.' && ferry_ask(ask_interface, entry->d_name, text, size) <= 0)
+			*text = '\0';
 	if (dir)
 		closedir(dir);
 	return *text;

@@ -17,6 +17,21 @@
 extern "C" {
 #endif
 
+/**
+ * ferry_limit_waiting() - go on without what does not answer
+ * @ms: what all files of the kernel together may keep the caller waiting; a file
+ *	that comes after that has a tenth of a second. 0, as it is at first: for ever
+ *
+ * A driver that is stuck holds locks that some files of its functions want, and
+ * who reads them cannot be killed. Limited, they are read by a process of the
+ * library's own, which is forked at the first question: not for programs whose
+ * memory is large. What did not answer is as if it could not be read. Programs,
+ * devlink and modprobe, are limited in any case.
+ */
+FERRY_API void ferry_limit_waiting(unsigned int ms);
+/* The first that did not answer, and how long it was waited for; "" if all did. */
+FERRY_API const char *ferry_silent(void);
+
 #define FERRY_ADDRESS_MAX	24
 
 enum ferry_kind {
