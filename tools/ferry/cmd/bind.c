@@ -22,21 +22,13 @@ struct options {
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct options *options = state->input;
-	unsigned long number;
-	char *end;
 
 	switch (key) {
 	case 'd':
 		options->driver = arg;
 		return 0;
 	case 'v':
-		number = strtoul(arg, &end, 10);
-		if (*end || end == arg || *arg == '-' || !number || number > UINT16_MAX)
-			argp_error(state, "--vfs wants a number of VFs from 1 on, not '%s'", arg);
-		options->vfs = number;
-		return 0;
-	case 'j':
-		options->json = true;
+		options->vfs = number_of(state, "--vfs", arg, 1, UINT16_MAX);
 		return 0;
 	case ARGP_KEY_ARGS:
 		options->addresses = state->argv + state->next;
@@ -55,7 +47,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 static const struct argp_option option_list[] = {
 	{ "driver", 'd', "NAME", 0, "Bind to this driver, not to the one that can migrate the function" },
 	{ "vfs", 'v', "N", 0, "The address is a physical function's: make N VFs of it and bind those" },
-	{ "json", 'j', NULL, 0, "Print JSON, for programs" },
 	{ NULL }
 };
 
@@ -115,6 +106,7 @@ static int run(int argc, char **argv)
 	int err;
 
 	parse_arguments(&parser, argc, argv, &options);
+	options.json = json_wanted();
 	changes_begin(&changes);
 	err = bind_all(&changes, &options, &error);
 	if (err) {

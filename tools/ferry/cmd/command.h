@@ -6,6 +6,7 @@
 #define COMMAND_H
 
 #include <argp.h>
+#include <stdint.h>
 
 #include <ferry.h>
 
@@ -37,10 +38,17 @@ extern const struct command inspect_command;
 extern const struct command watch_command;
 extern const struct command qualify_command;
 
-/* Parses with argp, but ends with EXIT_USAGE and one line on a wrong use. */
+/* Parses with argp, and --json, but ends with EXIT_USAGE and one line on a wrong use. */
 void parse_arguments(const struct argp *argp, int argc, char **argv, void *input);
+
+/* A number of an option; ends with EXIT_USAGE if it is none or out of range. */
+uint64_t number_of(struct argp_state *state, const char *option, const char *text, uint64_t min, uint64_t max);
 
 /* "ferry COMMAND: ERROR", to stderr; returns the code. */
 int complain(enum exit_code code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same, of a call of libferry. */
+int complain_of(enum exit_code code, const struct ferry_error *error);
+/* What was complained of last; its code may be 0. */
+const struct ferry_error *complaint(void);
 
 #endif /* COMMAND_H */

@@ -28,9 +28,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 't':
 		options->flags |= FERRY_TRY;
 		return 0;
-	case 'j':
-		options->json = true;
-		return 0;
 	case ARGP_KEY_ARG:
 		if (options->address)
 			argp_error(state, "one function at a time; without one it examines all");
@@ -49,7 +46,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 static const struct argp_option option_list[] = {
 	{ "no-open", 'n', NULL, 0, "Open no function; a function that is opened is reset by VFIO" },
 	{ "try", 't', NULL, 0, "Begin a migration of the function and cancel it, if nobody uses it" },
-	{ "json", 'j', NULL, 0, "Print JSON, for programs" },
 	{ NULL }
 };
 
@@ -224,6 +220,7 @@ static int run(int argc, char **argv)
 	struct ferry_error error;
 
 	parse_arguments(&parser, argc, argv, &options);
+	options.json = json_wanted();
 	if (ferry_diagnose(&host, NULL, options.flags, &error))
 		return complain(EXIT_FAILED, "%s", error.text);
 	return options.address ? examine_one(&options, &host) : examine_all(&options, &host);

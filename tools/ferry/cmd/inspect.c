@@ -17,17 +17,15 @@
 
 #define PIECE (1 << 20)
 
-enum { OPTION_JSON = 256, OPTION_HEX, OPTION_MAX_IMAGE };
+enum { OPTION_HEX = 256, OPTION_MAX_IMAGE };
 
 struct request {
 	const char *file;
-	bool json;
 	bool hex;
 	uint64_t max_image;
 };
 
 static const struct argp_option options[] = {
-	{ "json", OPTION_JSON, NULL, 0, "Print one JSON object" },
 	{ "hex", OPTION_HEX, NULL, 0, "Show the first bytes of each record, too" },
 	{ "max-image", OPTION_MAX_IMAGE, "BYTES", 0,
 	  "The longest image that the target loads (mlx5: 4294963200); without it any length is right" },
@@ -37,20 +35,13 @@ static const struct argp_option options[] = {
 static error_t parse(int key, char *value, struct argp_state *state)
 {
 	struct request *request = state->input;
-	char *end;
 
 	switch (key) {
-	case OPTION_JSON:
-		request->json = true;
-		return 0;
 	case OPTION_HEX:
 		request->hex = true;
 		return 0;
 	case OPTION_MAX_IMAGE:
-		errno = 0;
-		request->max_image = strtoull(value, &end, 10);
-		if (*value < '0' || *value > '9' || *end || errno || !request->max_image)
-			argp_error(state, "--max-image wants a number of bytes, not '%s'", value);
+		request->max_image = number_of(state, "--max-image", value, 1, UINT64_MAX);
 		return 0;
 	case ARGP_KEY_ARG:
 		if (request->file)
@@ -119,7 +110,7 @@ static int read_all(int fd, struct ferry_saved *saved, struct ferry_error *error
 
 static int look(const struct request *request, int fd)
 {
-	const struct inspect_view *view = request->json ? &inspect_json : &inspect_text;
+	const struct inspect_view *view = json_wanted() ? &inspect_json : &inspect_text;
 	struct inspected inspected = { .name = request->file, .hex = request->hex };
 	const struct ferry_saved_summary *summary;
 	struct ferry_error error;

@@ -18,6 +18,7 @@ static void begin(struct inspected *inspected)
 {
 	json_object *name = json_text(inspected->name);
 
+	json_begin();
 	printf("{\"file\":%s,\"items\":[", json_object_to_json_string_ext(name, JSON_C_TO_STRING_PLAIN));
 	json_object_put(name);
 }

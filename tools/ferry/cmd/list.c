@@ -14,10 +14,6 @@
 #include "host.h"
 #include "output.h"
 
-struct options {
-	bool json;
-};
-
 /* All that is read once for all functions */
 struct listing {
 	struct ferry_function *functions;
@@ -30,26 +26,12 @@ struct listing {
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
-	struct options *options = state->input;
-
-	switch (key) {
-	case 'j':
-		options->json = true;
-		return 0;
-	case ARGP_KEY_ARG:
+	if (key == ARGP_KEY_ARG)
 		argp_error(state, "it takes no argument, not even '%s'", arg);
-		return 0;
-	}
 	return ARGP_ERR_UNKNOWN;
 }
 
-static const struct argp_option option_list[] = {
-	{ "json", 'j', NULL, 0, "Print JSON, for programs" },
-	{ NULL }
-};
-
 static const struct argp parser = {
-	.options = option_list,
 	.parser = parse_option,
 	.doc = "Show the physical functions of SR-IOV devices, their virtual functions, and what else VFIO has."
 	       "\vFEATURES says what a function's driver can do: stop-copy, p2p, pre-copy, dirty-tracking; or why it "
@@ -175,7 +157,7 @@ static json_object *known_text(const char *text)
 	return json_text(*text ? text : NULL);
 }
 
-static json_object *number_of(int number)
+static json_object *known_number(int number)
 {
 	return number < 0 ? NULL : json_object_new_int(number);
 }
@@ -217,8 +199,8 @@ static json_object *json_function(struct listing *listing, const struct ferry_fu
 	json_object_object_add(object, "driver", known_text(f->driver));
 	json_object_object_add(object, "driver_override", known_text(f->override));
 	json_object_object_add(object, "vfio", json_object_new_boolean(f->vfio));
-	json_object_object_add(object, "iommu_group", number_of(f->group));
-	json_object_object_add(object, "numa_node", number_of(f->numa));
+	json_object_object_add(object, "iommu_group", known_number(f->group));
+	json_object_object_add(object, "numa_node", known_number(f->numa));
 	json_object_object_add(object, "firmware", known_text(firmware_of(listing, f)));
 	add_sriov(object, f);
 	add_status(object, &status);
@@ -239,16 +221,15 @@ static void print_json(struct listing *listing)
 
 static int run(int argc, char **argv)
 {
-	struct options options = { 0 };
 	struct listing listing = { 0 };
 	struct ferry_error error;
 
-	parse_arguments(&parser, argc, argv, &options);
+	parse_arguments(&parser, argc, argv, NULL);
 	if (ferry_functions_read(&listing.functions, &listing.count, &error) ||
 	    ferry_users_read(&listing.users, &listing.user_count, &error))
 		return complain(EXIT_FAILED, "%s", error.text);
 	listing.names = ferry_names_open();
-	if (options.json)
+	if (json_wanted())
 		print_json(&listing);
 	else
 		print_table(&listing);

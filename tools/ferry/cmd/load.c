@@ -72,7 +72,7 @@ static int load(struct request *r, int fd, char *const *command)
 	migrate_show(m);
 	err = ferry_load(m->devices[0], fd, &m->options, &report, &error);
 	migrate_hide(m);
-	report_print(m, &report, err ? &error : NULL, strcmp(r->file, "-") ? r->file : "standard input", stdout);
+	report_print(m, &report, err ? &error : NULL, strcmp(r->file, "-") ? r->file : "standard input");
 	if (err)
 		return migrate_failed(m, &report, &error);
 	return ferry_device_adopted(m->devices[0]) ? EXIT_DONE : hold(m, command);
@@ -90,13 +90,11 @@ static int load_main(int argc, char **argv)
 	if (code)
 		return code;
 	fd = file_open_input(r.file);
-	if (fd < 0)
-		return file_not_opened(r.file);
-	code = migrate_open(&r.migrate, &r.name, 1);
+	code = fd < 0 ? file_not_opened(r.file) : migrate_open(&r.migrate, &r.name, 1);
 	if (!code)
 		code = load(&r, fd, command);
 	migrate_close(&r.migrate);
-	return output_end(code);
+	return migrate_end(&r.migrate, code);
 }
 
 const struct command load_command = {

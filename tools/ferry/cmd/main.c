@@ -3,6 +3,7 @@
  * The ferry tool: chooses the subcommand.
  */
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +14,10 @@
 #include "command.h"
 #include "host.h"
 #include "migrate.h"
+#include "output.h"
+
+/* Of a command's own argp */
+#define CHILDREN_MAX 4
 
 /* What the kernel may take to fill a small file: its drivers' locks, in ms. */
 #define ANSWER_MS 3000
@@ -34,6 +39,7 @@ static const struct command *const commands[] = {
 };
 
 static const char *running = "";
+static struct ferry_error last;
 
 static const struct command *find(const char *name)
 {
@@ -55,27 +61,62 @@ static int help(FILE *to)
 	return to == stdout ? EXIT_DONE : EXIT_USAGE;
 }
 
+int complain_of(enum exit_code code, const struct ferry_error *error)
+{
+	if (error != &last)
+		last = *error;
+	fprintf(stderr, "ferry%s%s: %s\n", *running ? " " : "", running, last.text);
+	return code;
+}
+
 int complain(enum exit_code code, const char *format, ...)
 {
 	va_list args;
 
-	fprintf(stderr, "ferry%s%s: ", *running ? " " : "", running);
+	last.code = 0;
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	vsnprintf(last.text, sizeof(last.text), format, args);
 	va_end(args);
-	fputc('\n', stderr);
-	return code;
+	return complain_of(code, &last);
+}
+
+const struct ferry_error *complaint(void)
+{
+	return &last;
+}
+
+uint64_t number_of(struct argp_state *state, const char *option, const char *text, uint64_t min, uint64_t max)
+{
+	uint64_t number;
+
+	if (ferry_number(text, min, max, &number))
+		return number;
+	if (max == UINT64_MAX)
+		argp_error(state, "%s wants a number from %" PRIu64 " on, not '%s'", option, min, text);
+	else
+		argp_error(state, "%s wants a number from %" PRIu64 " to %" PRIu64 ", not '%s'", option, min, max, text);
+	exit(EXIT_USAGE);
 }
 
 void parse_arguments(const struct argp *argp, int argc, char **argv, void *input)
 {
+	struct argp_child children[CHILDREN_MAX + 2] = { { 0 } };
+	struct argp whole = *argp;
 	static char name[32];
+	unsigned int n = 0;
+
+	while (argp->children && argp->children[n].argp && n < CHILDREN_MAX) {
+		children[n] = argp->children[n];
+		n++;
+	}
+	children[n].argp = &json_argp;
+	whole.children = children;
 
 	/* argp says "NAME: what is wrong" and where to get help, by this name. */
 	snprintf(name, sizeof(name), "ferry %s", running);
 	argv[0] = name;
 	argp_err_exit_status = EXIT_USAGE;
-	if (argp_parse(argp, argc, argv, 0, NULL, input))
+	if (argp_parse(&whole, argc, argv, 0, NULL, input))
 		exit(EXIT_USAGE);
 }
 
@@ -113,6 +154,13 @@ int main(int argc, char **argv)
 	running = command->name;
 	ferry_limit_waiting(ANSWER_MS);
 	code = command->run(argc - 1, argv + 1);
+	if (json_due(code)) {
+		json_object *object = json_object_new_object();
+
+		json_object_object_add(object, "error", json_text(last.text));
+		json_print_line(object);
+		code = output_end(code);
+	}
 	if (*ferry_silent())
 		complain(code, "%s; what it would have said is missing", ferry_silent());
 	return code;

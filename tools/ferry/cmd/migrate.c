@@ -9,10 +9,9 @@
 
 #include "migrate.h"
 
-enum { KEY_JSON = 0x200, KEY_PROGRESS, KEY_DEVICE_FD };
+enum { KEY_PROGRESS = 0x200, KEY_DEVICE_FD };
 
 static const struct argp_option options[] = {
-	{ "json", KEY_JSON, NULL, 0, "Print the report as one JSON object" },
 	{ "quiet", 'q', NULL, 0, "No progress and no report; errors only" },
 	{ "progress", KEY_PROGRESS, NULL, 0,
 	  "Show progress although standard error is no terminal, a line a second" },
@@ -22,27 +21,11 @@ static const struct argp_option options[] = {
 	{ NULL }
 };
 
-unsigned int number_of(struct argp_state *state, const char *option, const char *text, unsigned int min,
-		       unsigned int max)
-{
-	char *end;
-	unsigned long n;
-
-	errno = 0;
-	n = strtoul(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end || errno || n < min || n > max)
-		argp_error(state, "%s wants a number from %u to %u, not '%s'", option, min, max, text);
-	return n;
-}
-
 static error_t parse(int key, char *value, struct argp_state *state)
 {
 	struct migrate *m = state->input;
 
 	switch (key) {
-	case KEY_JSON:
-		m->json = true;
-		return 0;
 	case KEY_PROGRESS:
 		m->progress = true;
 		return 0;
@@ -63,7 +46,7 @@ const struct argp migrate_argp = { options, parse };
 
 void migrate_init(struct migrate *m)
 {
-	*m = (struct migrate){ .options.cancel_fd = interrupt_patient_fd() };
+	*m = (struct migrate){ .options.cancel_fd = interrupt_patient_fd(), .report_to = stdout };
 	/* A pipe that nobody reads is a failure like any other: the device has to be set running again. */
 	signal(SIGPIPE, SIG_IGN);
 }
@@ -93,7 +76,7 @@ int migrate_open(struct migrate *m, char *const *names, unsigned int count)
 		if (!err)
 			continue;
 		migrate_close(m);
-		return complain(error.code == EINVAL ? EXIT_USAGE : EXIT_REFUSED, "%s", error.text);
+		return complain_of(error.code == EINVAL ? EXIT_USAGE : EXIT_REFUSED, &error);
 	}
 	return EXIT_DONE;
 }
@@ -125,10 +108,19 @@ static bool is_refusal(int code)
 int migrate_failed(const struct migrate *m, const struct ferry_report *report, const struct ferry_error *error)
 {
 	if (report->outcome == FERRY_STUCK || report->outcome == FERRY_UNKNOWN)
-		return complain(EXIT_STOPPED, "%s", error->text);
+		return complain_of(EXIT_STOPPED, error);
 	if (error->code == ECANCELED)
-		return complain(EXIT_CANCELLED, "%s", error->text);
-	return complain(is_refusal(error->code) ? EXIT_REFUSED : EXIT_FAILED, "%s", error->text);
+		return complain_of(EXIT_CANCELLED, error);
+	return complain_of(is_refusal(error->code) ? EXIT_REFUSED : EXIT_FAILED, error);
+}
+
+int migrate_end(const struct migrate *m, int code)
+{
+	static const struct ferry_report none = { .failed_in = FERRY_PHASE_SETUP };
+
+	if (json_due(code))
+		report_print(m, &none, complaint(), NULL);
+	return output_end(code);
 }
 
 int check_command(const struct migrate *m, char *const *command)

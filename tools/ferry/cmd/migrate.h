@@ -11,7 +11,8 @@
 
 /* Options of all four, a child of each command's argp; its input is the struct. */
 struct migrate {
-	bool json, quiet, progress;
+	bool quiet, progress;
+	FILE *report_to;
 	struct ferry_options options;
 	/* in the order given: the device at the same place is not opened, but is this FD */
 	int device_fds[FERRY_MAX_DEVICES];
@@ -40,7 +41,9 @@ int migrate_failed(const struct migrate *migrate, const struct ferry_report *rep
 
 /* Prints the report, for people or as JSON. @error: NULL if all went well. */
 void report_print(const struct migrate *migrate, const struct ferry_report *report, const struct ferry_error *error,
-		  const char *peer, FILE *to);
+		  const char *peer);
+/* As output_end(); the report that is due to programs tells also of what failed before there was one. */
+int migrate_end(const struct migrate *migrate, int code);
 
 /* Holds devices that run: until COMMAND ends, which inherits them, or until a signal. What to exit with. */
 int hold(struct migrate *migrate, char *const *command);
@@ -49,10 +52,6 @@ int hold(struct migrate *migrate, char *const *command);
 char *const *split_command(int *argc, char **argv);
 /* Is it fit for these options? EXIT_DONE, or EXIT_USAGE, having complained. */
 int check_command(const struct migrate *migrate, char *const *command);
-
-/* A number of an option; ends with EXIT_USAGE if it is none or out of range. */
-unsigned int number_of(struct argp_state *state, const char *option, const char *text, unsigned int min,
-		       unsigned int max);
 
 extern const struct command save_command, load_command, send_command, receive_command;
 

@@ -102,24 +102,62 @@ json_object *json_text(const char *text)
 	return text ? json_object_new_string(text) : NULL;
 }
 
-static void print_as(json_object *object, int style)
+static bool wanted, begun;
+
+static error_t parse(int key, char *value, struct argp_state *state)
+{
+	if (key != 'j')
+		return ARGP_ERR_UNKNOWN;
+	wanted = true;
+	return 0;
+}
+
+static const struct argp_option options[] = {
+	{ "json", 'j', NULL, 0, "Print JSON, for programs" },
+	{ NULL }
+};
+
+const struct argp json_argp = { options, parse };
+
+bool json_wanted(void)
+{
+	return wanted;
+}
+
+void json_begin(void)
+{
+	begun = true;
+}
+
+bool json_due(int code)
+{
+	return wanted && !begun && code != EXIT_DONE && code != EXIT_USAGE;
+}
+
+static void print_as(json_object *object, int style, FILE *to)
 {
 	const char *text = json_object_to_json_string_ext(object, style | JSON_C_TO_STRING_NOSLASHESCAPE);
 
 	if (!text)
 		no_memory();
-	puts(text);
+	json_begin();
+	fprintf(to, "%s\n", text);
 	json_object_put(object);
 }
 
 void json_print(json_object *object)
 {
-	print_as(object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED);
+	json_print_to(object, stdout);
+}
+
+void json_print_to(json_object *object, FILE *to)
+{
+	print_as(object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED, to);
 }
 
 void json_print_line(json_object *object)
 {
-	print_as(object, JSON_C_TO_STRING_PLAIN);
+	print_as(object, JSON_C_TO_STRING_PLAIN, stdout);
 }
 
 const char *human_bytes(char text[HUMAN_SIZE], uint64_t bytes)

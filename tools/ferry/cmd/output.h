@@ -6,7 +6,8 @@
  * JSON object and nothing else, whatever the exit code (EXIT_USAGE aside, which
  * prints none); `ferry watch` prints one object a line. Keys are
  * words_with_underscores and say their unit (_bytes, _ns). What is not known is
- * null, never left out. A key may be added later, none is renamed.
+ * null, never left out. A key may be added later, none is renamed. What failed
+ * before there was anything to tell is told by "error" alone.
  */
 #ifndef OUTPUT_H
 #define OUTPUT_H
@@ -15,6 +16,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <argp.h>
 #include <json-c/json.h>
 
 struct table;
@@ -43,11 +45,21 @@ bool output_is_terminal(FILE *to);
 /* A string, or null. */
 json_object *json_text(const char *text);
 
+/* --json was given. */
+bool json_wanted(void);
+extern const struct argp json_argp;
+
 /* Prints the object on standard output and gives it back. */
 void json_print(json_object *object);
-
 /* The same, on one line. */
 void json_print_line(json_object *object);
+/* The same, where standard output is taken. */
+void json_print_to(json_object *object, FILE *to);
+/* Who prints an object piece by piece begins. */
+void json_begin(void);
+
+/* A program waits for an object, and none was printed: so it failed early. @code: how it ends */
+bool json_due(int code);
 
 /* To be put on the stack for human_bytes() and human_ns(). */
 #define HUMAN_SIZE 24

@@ -16,7 +16,7 @@
 #include "qualify.h"
 #include "workload.h"
 
-enum { OPTION_JSON = 256, OPTION_DOWNTIME, OPTION_TOTAL, OPTION_PRECOPY, OPTION_WORKLOAD };
+enum { OPTION_DOWNTIME = 256, OPTION_TOTAL, OPTION_PRECOPY, OPTION_WORKLOAD };
 
 #define COUNT_DEFAULT	10
 #define COUNT_MAX	100000
@@ -26,7 +26,6 @@ struct request {
 	struct qualification q;
 	unsigned int precopy_limit_s;
 	unsigned int addresses;
-	bool json;
 };
 
 static const struct argp_option options[] = {
@@ -39,7 +38,6 @@ static const struct argp_option options[] = {
 	{ "workload", OPTION_WORKLOAD, "COMMAND", 0,
 	  "Uses the function: run with `start`, after each migration `moved`, at the end `stop`; "
 	  "has FERRY_DEVICE and FERRY_DEVICE_FD (default: none)" },
-	{ "json", OPTION_JSON, NULL, 0, "Print one JSON object" },
 	{ NULL }
 };
 
@@ -73,9 +71,6 @@ static error_t parse(int key, char *value, struct argp_state *state)
 		return 0;
 	case OPTION_WORKLOAD:
 		request->q.workload = value;
-		return 0;
-	case OPTION_JSON:
-		request->json = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (request->addresses == 2)
@@ -256,7 +251,7 @@ static int judge(struct bench *bench)
 
 	if (err && !q->count)
 		return complain(EXIT_FAILED, "%s", error.text);
-	if (bench->request->json)
+	if (json_wanted())
 		qualify_show_json(q);
 	else
 		qualify_show(q);

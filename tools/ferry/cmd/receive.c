@@ -101,7 +101,7 @@ static int receive_once(struct request *r, struct ferry_listener *listener, cons
 	migrate_hide(m);
 	*failed = err && !was_no_source(report, error);
 	if (!err || *failed)
-		report_print(m, report, err ? error : NULL, ferry_channel_peer(channel), stdout);
+		report_print(m, report, err ? error : NULL, ferry_channel_peer(channel));
 	ferry_channel_close(channel);
 	return err && !*failed ? -EPROTO : err;
 }
@@ -124,7 +124,7 @@ static int receive_devices(struct request *r, struct ferry_listener *listener, c
 	if (failed)
 		return migrate_failed(m, &report, &error);
 	if (err)
-		return complain(err == -ECANCELED ? EXIT_CANCELLED : EXIT_FAILED, "%s", error.text);
+		return complain_of(err == -ECANCELED ? EXIT_CANCELLED : EXIT_FAILED, &error);
 	if (report.unconfirmed)
 		complain(EXIT_FAILED,
 			 "the devices run here, but the source may not know: it is stopped; let go of it there");
@@ -148,16 +148,16 @@ static int receive_main(int argc, char **argv)
 	r.endpoint.cancel_fd = r.migrate.options.cancel_fd;
 	code = migrate_open(&r.migrate, r.words, r.count - 1);
 	if (code)
-		return code;
+		return migrate_end(&r.migrate, code);
 	err = ferry_listen(&listener, &r.endpoint, &error);
 	if (err) {
-		code = complain(err == -EINVAL ? EXIT_USAGE : EXIT_FAILED, "%s", error.text);
+		code = complain_of(err == -EINVAL ? EXIT_USAGE : EXIT_FAILED, &error);
 	} else {
 		code = receive_devices(&r, listener, command);
 		ferry_listener_close(listener);
 	}
 	migrate_close(&r.migrate);
-	return output_end(code);
+	return migrate_end(&r.migrate, code);
 }
 
 const struct command receive_command = {

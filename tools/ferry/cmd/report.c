@@ -77,7 +77,7 @@ static json_object *error_object(const struct ferry_error *error, const struct f
 	if (!error)
 		return NULL;
 	o = json_object_new_object();
-	put(o, "errno", json_object_new_int(error->code));
+	put(o, "errno", error->code ? json_object_new_int(error->code) : NULL);
 	put(o, "text", json_object_new_string(error->text));
 	put(o, "phase", json_object_new_string(ferry_phase_name(r->failed_in)));
 	return o;
@@ -108,9 +108,7 @@ static void print_json(const struct ferry_report *r, const struct ferry_error *e
 	put(o, "stop_window_estimated_ns", r->bandwidth ? ns(r->estimated_ms) : NULL);
 	put(o, "stop_window_ns", ns(r->window_ms));
 	put(o, "all_ns", ns(r->total_ms));
-	fprintf(to, "%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-							   JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(o);
+	json_print_to(o, to);
 }
 
 /* ---- text ---- */
@@ -184,11 +182,11 @@ static void print_text(const struct ferry_report *r, const char *peer, FILE *to)
 }
 
 void report_print(const struct migrate *m, const struct ferry_report *r, const struct ferry_error *error,
-		  const char *peer, FILE *to)
+		  const char *peer)
 {
-	if (m->json)
-		print_json(r, error, peer, to);
+	if (json_wanted())
+		print_json(r, error, peer, m->report_to);
 	else if (!m->quiet && !error)
-		print_text(r, peer, to);
-	fflush(to);
+		print_text(r, peer, m->report_to);
+	fflush(m->report_to);
 }

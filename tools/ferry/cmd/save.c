@@ -2,6 +2,8 @@
 /*
  * ferry save: suspend a device to a file.
  */
+#include <string.h>
+
 #include "files.h"
 #include "migrate.h"
 
@@ -92,7 +94,6 @@ static int save(struct request *r, struct outfile *file)
 	struct migrate *m = &r->migrate;
 	struct ferry_device *device = m->devices[0];
 	int before = ferry_device_state(device, NULL);
-	bool to_stdout = outfile_is_stdout(file);
 	struct ferry_report report;
 	struct ferry_error error;
 	int err;
@@ -105,8 +106,7 @@ static int save(struct request *r, struct outfile *file)
 			take_back(device, before, &report, &error);
 	}
 	migrate_hide(m);
-	report_print(m, &report, err ? &error : NULL, to_stdout ? "standard output" : file->name,
-		     to_stdout ? stderr : stdout);
+	report_print(m, &report, err ? &error : NULL, m->report_to == stderr ? "standard output" : file->name);
 	return err ? migrate_failed(m, &report, &error) : EXIT_DONE;
 }
 
@@ -118,16 +118,19 @@ static int save_main(int argc, char **argv)
 
 	migrate_init(&r.migrate);
 	parse_arguments(&argp, argc, argv, &r);
+	if (!strcmp(r.file, "-"))
+		r.migrate.report_to = stderr;
 	code = migrate_open(&r.migrate, &r.name, 1);
-	if (code)
-		return code;
-	code = outfile_open(&file, r.file);
+	if (!code)
+		code = outfile_open(&file, r.file);
 	if (!code) {
+		if (outfile_is_stdout(&file))
+			r.migrate.report_to = stderr;
 		code = save(&r, &file);
 		outfile_close(&file);
 	}
 	migrate_close(&r.migrate);
-	return output_end(code);
+	return migrate_end(&r.migrate, code);
 }
 
 const struct command save_command = {

@@ -73,12 +73,12 @@ static int send_devices(struct request *r)
 
 	err = ferry_connect(&channel, &r->endpoint, &error);
 	if (err)
-		return complain(err == -EINVAL ? EXIT_USAGE : err == -ECANCELED ? EXIT_CANCELLED : EXIT_FAILED, "%s",
-				error.text);
+		return complain_of(err == -EINVAL ? EXIT_USAGE : err == -ECANCELED ? EXIT_CANCELLED : EXIT_FAILED,
+				   &error);
 	migrate_show(m);
 	err = ferry_send(m->devices, m->count, channel, &m->options, &report, &error);
 	migrate_hide(m);
-	report_print(m, &report, err ? &error : NULL, ferry_channel_peer(channel), stdout);
+	report_print(m, &report, err ? &error : NULL, ferry_channel_peer(channel));
 	ferry_channel_close(channel);
 	return err ? migrate_failed(m, &report, &error) : EXIT_DONE;
 }
@@ -96,7 +96,7 @@ static int send_main(int argc, char **argv)
 	if (!code)
 		code = send_devices(&r);
 	migrate_close(&r.migrate);
-	return output_end(code);
+	return migrate_end(&r.migrate, code);
 }
 
 const struct command send_command = {

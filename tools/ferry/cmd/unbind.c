@@ -29,9 +29,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'v':
 		options->vfs = true;
 		return 0;
-	case 'j':
-		options->json = true;
-		return 0;
 	case ARGP_KEY_ARGS:
 		options->addresses = state->argv + state->next;
 		options->count = state->argc - state->next;
@@ -51,7 +48,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 static const struct argp_option option_list[] = {
 	{ "to", 't', "DRIVER", 0, "Give them to this driver" },
 	{ "vfs", 'v', NULL, 0, "The address is a physical function's: remove all its VFs" },
-	{ "json", 'j', NULL, 0, "Print JSON, for programs" },
 	{ NULL }
 };
 
@@ -122,6 +118,7 @@ static int run(int argc, char **argv)
 	int err;
 
 	parse_arguments(&parser, argc, argv, &options);
+	options.json = json_wanted();
 	changes_begin(&changes);
 	err = options.vfs ? remove_vfs(&changes, &options, &error) : unbind_all(&changes, &options, &error);
 	if (err) {

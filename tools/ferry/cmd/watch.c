@@ -13,15 +13,12 @@
 #include "interrupt.h"
 #include "output.h"
 
-enum { OPTION_JSON = 256 };
-
 #define INTERVAL_MAX	86400.0
 
 struct request {
 	char **addresses;	/* NULL: all there are */
 	double interval;
 	uint64_t count;		/* 0: for ever */
-	bool json;
 };
 
 /* A function, from one look to the next */
@@ -45,7 +42,6 @@ struct watch {
 static const struct argp_option options[] = {
 	{ "interval", 'i', "SECONDS", 0, "Time between two looks (default: 1)" },
 	{ "count", 'c', "N", 0, "Look so many times, then end (default: until Ctrl-C)" },
-	{ "json", OPTION_JSON, NULL, 0, "Print one JSON object a line for each look" },
 	{ NULL }
 };
 
@@ -61,13 +57,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
 			argp_error(state, "--interval wants seconds, 0.01 to 86400, not '%s'", value);
 		return 0;
 	case 'c':
-		errno = 0;
-		request->count = strtoull(value, &end, 10);
-		if (*value < '0' || *value > '9' || *end || errno || !request->count)
-			argp_error(state, "--count wants a number from 1 on, not '%s'", value);
-		return 0;
-	case OPTION_JSON:
-		request->json = true;
+		request->count = number_of(state, "--count", value, 1, UINT64_MAX);
 		return 0;
 	case ARGP_KEY_ARGS:
 		request->addresses = state->argv + state->next;
@@ -367,7 +357,7 @@ static int go_on(struct watch *watch)
 	for (uint64_t looks = 1; ; looks++) {
 		if (look(watch, &error))
 			return complain(EXIT_FAILED, "%s", error.text);
-		if (request->json)
+		if (json_wanted())
 			show_json(watch);
 		else
 			show(watch);

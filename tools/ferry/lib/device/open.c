@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <ferry/host.h>
+
 #include "device.h"
 #include "uapi.h"
 
@@ -19,17 +21,7 @@
 /* "01:00.1" or "0000:01:00.1", to the latter; an mdev's UUID is its own name. */
 static int name_of(const char *text, char *name, const char **bus, struct ferry_error *error)
 {
-	unsigned int domain, slot, function, number;
-	int used = 0;
-
-	if (sscanf(text, "%x:%x:%x.%x%n", &domain, &number, &slot, &function, &used) != 4 || text[used]) {
-		domain = 0;
-		used = 0;
-		if (sscanf(text, "%x:%x.%x%n", &number, &slot, &function, &used) != 3 || text[used])
-			used = 0;
-	}
-	if (used && number < 256 && slot < 32 && function < 8) {
-		snprintf(name, FERRY_NAME_MAX, "%04x:%02x:%02x.%x", domain, number, slot, function);
+	if (!ferry_address(name, text, NULL)) {
 		*bus = "pci";
 		return 0;
 	}

@@ -45,13 +45,11 @@ static int parse_tcp(struct place *p, const char *text, bool listening, struct f
 {
 	const char *colon = strrchr(text, ':');
 	size_t length = colon ? (size_t)(colon - text) : 0;
-	char *end;
-	long port;
+	uint64_t port;
 
 	if (!colon && !listening)
 		return ferry_fail(error, EINVAL, "'%.64s' has no port: HOST:PORT, [HOST]:PORT or unix:PATH", text);
-	port = strtol(colon ? colon + 1 : text, &end, 10);
-	if (*end || end == (colon ? colon + 1 : text) || port < 1 || port > 65535)
+	if (!ferry_number(colon ? colon + 1 : text, 1, 65535, &port))
 		return ferry_fail(error, EINVAL, "'%.64s' does not end in a port, 1 to 65535", text);
 	if (colon && !length && !listening)
 		return ferry_fail(error, EINVAL, "'%.64s' names no host", text);
@@ -64,7 +62,7 @@ static int parse_tcp(struct place *p, const char *text, bool listening, struct f
 	if (length >= sizeof(p->host))
 		return ferry_fail(error, ENAMETOOLONG, "the host's name is too long");
 	snprintf(p->host, sizeof(p->host), "%.*s", (int)length, text);
-	snprintf(p->port, sizeof(p->port), "%ld", port);
+	snprintf(p->port, sizeof(p->port), "%u", (unsigned int)port);
 	return 0;
 }
 

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Errors of libferry: an errno for the program, a sentence for the person.
+ * Errors of libferry: an errno for the program, a sentence for the person; and
+ * what people write.
  */
 #ifndef FERRY_ERROR_H
 #define FERRY_ERROR_H
+
+#include <stdbool.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -34,6 +38,9 @@ FERRY_API int ferry_fail(struct ferry_error *error, int code, const char *format
 
 /* Says of a failure that undoing it failed, too. */
 FERRY_API void ferry_fail_also(struct ferry_error *error, const struct ferry_error *more);
+
+/* A decimal number in these bounds and nothing else; false if it is none. */
+FERRY_API bool ferry_number(const char *text, uint64_t min, uint64_t max, uint64_t *number);
 
 #ifdef __cplusplus
 }
