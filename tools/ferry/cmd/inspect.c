@@ -12,6 +12,7 @@
 #include "command.h"
 #include "files.h"
 #include "inspect.h"
+#include "inspect_fold.h"
 #include "interrupt.h"
 #include "output.h"
 
@@ -115,16 +116,19 @@ static int look(const struct request *request, int fd)
 	const struct ferry_saved_summary *summary;
 	struct ferry_error error;
 	struct ferry_saved *saved;
+	struct fold *fold;
 	int err, code;
 
-	saved = ferry_saved_new(&view->events, &inspected, request->max_image);
-	if (!saved)
+	fold = fold_new(view, &inspected);
+	saved = ferry_saved_new(&fold_events, fold, request->max_image);
+	if (!saved || !fold)
 		return complain(EXIT_FAILED, "no memory");
 	view->begin(&inspected);
 	err = read_all(fd, saved, &error);
 	if (err)
 		inspected.stopped = err == -ECANCELED || err == -EINTR ? "interrupted" : error.text;
 	summary = ferry_saved_end(saved);
+	fold_end(fold);
 	view->end(&inspected, summary);
 	fflush(stdout);
 	if (err == -ECANCELED || err == -EINTR)
@@ -135,6 +139,7 @@ static int look(const struct request *request, int fd)
 	else
 		code = summary->sound ? EXIT_DONE : EXIT_REFUSED;
 	ferry_saved_free(saved);
+	fold_free(fold);
 	return output_end(code);
 }
 

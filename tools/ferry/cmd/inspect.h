@@ -27,6 +27,10 @@ struct inspected {
 struct inspect_view {
 	void (*begin)(struct inspected *inspected);
 	struct ferry_saved_events events;	/* context: struct inspected */
+	/* So many more, wrong like the last one that was shown, up to that offset. */
+	void (*repeated)(struct inspected *inspected, uint64_t times, uint64_t offset);
+	/* So many that are wrong were not shown. */
+	void (*omitted)(struct inspected *inspected, uint64_t count);
 	void (*end)(struct inspected *inspected, const struct ferry_saved_summary *summary);
 };
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What `ferry inspect` sees, for programs: one JSON object, written as the file
- * passes. "items" has packets, records and findings in the order of the file.
+ * passes. "items" has packets, records and findings in the order of the file,
+ * and says where some of those were folded.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -216,6 +217,27 @@ static void record_wrong(void *context, uint32_t device, const struct ferry_find
 	item(context, object);
 }
 
+/* Folded: see inspect_fold.h */
+
+static void repeated(struct inspected *inspected, uint64_t times, uint64_t offset)
+{
+	json_object *object = json_object_new_object();
+
+	TEXT(object, "item", "repeated");
+	NUMBER(object, "times", times);
+	NUMBER(object, "last_offset", offset);
+	item(inspected, object);
+}
+
+static void omitted(struct inspected *inspected, uint64_t count)
+{
+	json_object *object = json_object_new_object();
+
+	TEXT(object, "item", "omitted");
+	NUMBER(object, "count", count);
+	item(inspected, object);
+}
+
 /* All in all */
 
 static json_object *images_object(const struct ferry_stream_summary *stream)
@@ -301,5 +323,5 @@ static void end(struct inspected *inspected, const struct ferry_saved_summary *s
 }
 
 const struct inspect_view inspect_json = {
-	begin, { packet_seen, packet_wrong, record_seen, record_wrong }, end
+	begin, { packet_seen, packet_wrong, record_seen, record_wrong }, repeated, omitted, end
 };

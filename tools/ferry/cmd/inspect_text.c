@@ -187,6 +187,18 @@ static void record_wrong(void *context, uint32_t device, const struct ferry_find
 	wrong(context, finding);
 }
 
+/* Folded: see inspect_fold.h */
+
+static void repeated(struct inspected *inspected, uint64_t times, uint64_t offset)
+{
+	printf("%12" PRIu64 " %12s  the same is wrong %" PRIu64 " times more, up to here\n", offset, "...", times);
+}
+
+static void omitted(struct inspected *inspected, uint64_t count)
+{
+	printf("%12s %12s  %" PRIu64 " more that are wrong are not shown\n", "", "...", count);
+}
+
 /* All in all */
 
 static void sum_images(const struct ferry_stream_summary *stream)
@@ -254,10 +266,10 @@ static void end(struct inspected *inspected, const struct ferry_saved_summary *s
 	else if (summary->sound)
 		printf("%s: sound, %s\n", inspected->name, human_bytes(bytes, summary->bytes));
 	else
-		printf("%s: WRONG, %" PRIu64 " finding%s above\n", inspected->name, summary->findings,
+		printf("%s: WRONG, %" PRIu64 " finding%s\n", inspected->name, summary->findings,
 		       summary->findings == 1 ? "" : "s");
 }
 
 const struct inspect_view inspect_text = {
-	begin, { packet_seen, wrong, record_seen, record_wrong }, end
+	begin, { packet_seen, wrong, record_seen, record_wrong }, repeated, omitted, end
 };

@@ -18,6 +18,7 @@ main() {
 	take_streams
 	judges_the_corpus
 	shows_and_counts
+	folds_what_repeats
 	finds_what_is_cut
 	takes_any_pieces
 	takes_any_size
@@ -88,6 +89,28 @@ shows_and_counts() {
 	printf '\1\0\0\0\0\0\0\0\1\0\0\0\1\0RF\033' >"$WORK/escape"
 	ok "what a stranger wrote reaches no terminal" ends 3 --hex "$WORK/escape"
 	ok "no escape is printed" test -z "$(tr -d '\n -~' <"$WORK/said")"
+}
+
+# What is wrong in one way is shown once, in ever new ways up to a limit; all of it is counted.
+folds_what_repeats() {
+	head -c 1M /dev/zero >"$WORK/zeros"
+	ok "zeros are wrong" ends 3 "$WORK/zeros"
+	ok "once" test "$(wc -l <"$WORK/said")" -lt 20
+	ok "and counted" says 'the same is wrong 65535 times more'
+	ok "with all that was found" says 'WRONG, 65536 findings'
+	ok "zeros, JSON" ends 3 --json "$WORK/zeros"
+	ok "says so to programs" says_json "
+		[i['item'] for i in said['items']] == ['record', 'finding', 'repeated'] and said['items'][2]['times'] == 65535 and
+		said['items'][2]['last_offset'] == 1048560 and said['findings'] == 65536"
+	# an empty image with other flags each
+	python3 -c 'import struct, sys
+for n in range(3000): sys.stdout.buffer.write(struct.pack("<QII", 0, 2 + n, 0))' >"$WORK/faults"
+	ok "new faults each time" ends 3 "$WORK/faults"
+	ok "end at some time" test "$(wc -l <"$WORK/said")" -lt 1000
+	ok "it says how many were left out" says '2800 more that are wrong are not shown'
+	{ printf 'FERRYPKT' ; head -c 1M /dev/zero; } >"$WORK/strange"
+	ends 3 "$WORK/strange"
+	ok "also behind a head that says packets" test "$(wc -l <"$WORK/said")" -lt 60
 }
 
 finds_what_is_cut() {
