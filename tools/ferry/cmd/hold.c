@@ -65,6 +65,18 @@ static void become(struct migrate *m, char *const *command)
 	_exit(complain(EXIT_FAILED, "%s: %s", command[0], strerror(errno)));
 }
 
+/* Until somebody asks for an end, or so long: true then. The host asks for a device, and waits until it is closed. */
+static bool asked_to_end(struct migrate *m, int ms)
+{
+	struct pollfd wait = { .fd = m->options.cancel_fd, .events = POLLIN };
+
+	if (poll(&wait, 1, ms) <= 0)
+		return false;
+	if (migrate_wanted(m))
+		complain(EXIT_DONE, "the host wants %s back: let go", migrate_wanted(m));
+	return true;
+}
+
 /* A terminal's Ctrl-C reaches the command by itself; whoever ends ferry by its number, means the command, too. */
 static int run(struct migrate *m, char *const *command)
 {
@@ -82,7 +94,7 @@ static int run(struct migrate *m, char *const *command)
 			break;
 		if (ended < 0 && errno != EINTR)
 			return complain(EXIT_FAILED, "%s: %s", command[0], strerror(errno));
-		if (interrupt_sleep(100)) {
+		if (asked_to_end(m, 100)) {
 			kill(child, SIGTERM);
 			waitpid(child, &status, 0);
 			break;
@@ -93,15 +105,13 @@ static int run(struct migrate *m, char *const *command)
 
 int hold(struct migrate *m, char *const *command)
 {
-	struct pollfd wait = { .fd = interrupt_patient_fd(), .events = POLLIN };
-
 	if (command)
 		return run(m, command);
 	if (!m->quiet)
 		fprintf(stderr, "ferry holds %s%s; Ctrl-C or SIGTERM lets go, which resets %s\n",
 			ferry_device_name(m->devices[0]), m->count > 1 ? " and the others" : "",
 			m->count > 1 ? "them" : "it");
-	while (poll(&wait, 1, -1) < 0)
+	while (!asked_to_end(m, -1))
 		;
 	return EXIT_DONE;
 }

@@ -2,10 +2,13 @@
 /*
  * What save, load, send and receive share: options, devices, how it ended.
  */
+#include <err.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 #include "migrate.h"
 
@@ -44,9 +47,19 @@ static error_t parse(int key, char *value, struct argp_state *state)
 
 const struct argp migrate_argp = { options, parse };
 
+/* One FD for all that ends a wait: it is readable if one of them is. */
+static void end_at(struct migrate *m, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	if (epoll_ctl(m->options.cancel_fd, EPOLL_CTL_ADD, fd, &event))
+		errx(EXIT_FAILED, "epoll: %s", strerror(errno));
+}
+
 void migrate_init(struct migrate *m)
 {
-	*m = (struct migrate){ .options.cancel_fd = interrupt_patient_fd(), .report_to = stdout };
+	*m = (struct migrate){ .options.cancel_fd = epoll_create1(EPOLL_CLOEXEC), .report_to = stdout };
+	end_at(m, interrupt_patient_fd());
 	/* A pipe that nobody reads is a failure like any other: the device has to be set running again. */
 	signal(SIGPIPE, SIG_IGN);
 }
@@ -73,6 +86,8 @@ int migrate_open(struct migrate *m, char *const *names, unsigned int count)
 			if (err)
 				ferry_device_close(*device);
 		}
+		if (!err && ferry_device_request_fd(*device) >= 0)
+			end_at(m, ferry_device_request_fd(*device));
 		if (!err)
 			continue;
 		migrate_close(m);
@@ -85,6 +100,17 @@ void migrate_close(struct migrate *m)
 {
 	while (m->count)
 		ferry_device_close(m->devices[--m->count]);
+}
+
+const char *migrate_wanted(const struct migrate *m)
+{
+	for (unsigned int i = 0; i < m->count; i++) {
+		struct pollfd request = { .fd = ferry_device_request_fd(m->devices[i]), .events = POLLIN };
+
+		if (poll(&request, 1, 0) > 0)
+			return ferry_device_name(m->devices[i]);
+	}
+	return NULL;
 }
 
 /* ---- how it ended ---- */
@@ -109,6 +135,8 @@ int migrate_failed(const struct migrate *m, const struct ferry_report *report, c
 {
 	if (report->outcome == FERRY_STUCK || report->outcome == FERRY_UNKNOWN)
 		return complain_of(EXIT_STOPPED, error);
+	if (error->code == ECANCELED && migrate_wanted(m))
+		return complain(EXIT_CANCELLED, "%s: the host wants %s back", error->text, migrate_wanted(m));
 	if (error->code == ECANCELED)
 		return complain_of(EXIT_CANCELLED, error);
 	return complain_of(is_refusal(error->code) ? EXIT_REFUSED : EXIT_FAILED, error);

@@ -31,6 +31,8 @@ void migrate_init(struct migrate *migrate);
 /* Opens those that were not handed in. Value: EXIT_DONE, or what to exit with, having complained. */
 int migrate_open(struct migrate *migrate, char *const *names, unsigned int count);
 void migrate_close(struct migrate *migrate);
+/* The device that the host wants back; NULL: none. The cancel FD is readable then, too. */
+const char *migrate_wanted(const struct migrate *migrate);
 /* Shows progress on stderr from now on, if it is wanted. */
 void migrate_show(struct migrate *migrate);
 /* Ends what migrate_show() shows. */

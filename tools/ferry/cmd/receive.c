@@ -106,10 +106,10 @@ static int receive_once(struct request *r, struct ferry_listener *listener, cons
 	return err && !*failed ? -EPROTO : err;
 }
 
-static int receive_devices(struct request *r, struct ferry_listener *listener, char *const *command)
+static int receive_devices(struct request *r, struct ferry_listener *listener)
 {
 	struct migrate *m = &r->migrate;
-	struct ferry_report report;
+	struct ferry_report report = { 0 };
 	struct ferry_error error;
 	struct timespec began;
 	bool failed;
@@ -121,14 +121,14 @@ static int receive_devices(struct request *r, struct ferry_listener *listener, c
 	/* Who cannot show who they are does not end the wait for who can. */
 	while ((err = receive_once(r, listener, &began, &report, &error, &failed)) == -EPROTO && !failed)
 		complain(EXIT_FAILED, "%s; still waiting", error.text);
-	if (failed)
+	if (failed || err == -ECANCELED)
 		return migrate_failed(m, &report, &error);
 	if (err)
-		return complain_of(err == -ECANCELED ? EXIT_CANCELLED : EXIT_FAILED, &error);
+		return complain_of(EXIT_FAILED, &error);
 	if (report.unconfirmed)
 		complain(EXIT_FAILED,
 			 "the devices run here, but the source may not know: it is stopped; let go of it there");
-	return ferry_device_adopted(m->devices[0]) ? EXIT_DONE : hold(m, command);
+	return EXIT_DONE;
 }
 
 static int receive_main(int argc, char **argv)
@@ -153,8 +153,11 @@ static int receive_main(int argc, char **argv)
 	if (err) {
 		code = complain_of(err == -EINVAL ? EXIT_USAGE : EXIT_FAILED, &error);
 	} else {
-		code = receive_devices(&r, listener, command);
+		code = receive_devices(&r, listener);
+		/* The port is the next one's, however long this one holds its devices. */
 		ferry_listener_close(listener);
+		if (!code && !ferry_device_adopted(r.migrate.devices[0]))
+			code = hold(&r.migrate, command);
 	}
 	migrate_close(&r.migrate);
 	return migrate_end(&r.migrate, code);

@@ -120,15 +120,16 @@ static int save_main(int argc, char **argv)
 	parse_arguments(&argp, argc, argv, &r);
 	if (!strcmp(r.file, "-"))
 		r.migrate.report_to = stderr;
+	/* First, for whoever reads may have to be waited for, and the device is held by nobody meanwhile. */
+	code = outfile_open(&file, r.file);
+	if (code)
+		return migrate_end(&r.migrate, code);
+	if (outfile_is_stdout(&file))
+		r.migrate.report_to = stderr;
 	code = migrate_open(&r.migrate, &r.name, 1);
 	if (!code)
-		code = outfile_open(&file, r.file);
-	if (!code) {
-		if (outfile_is_stdout(&file))
-			r.migrate.report_to = stderr;
 		code = save(&r, &file);
-		outfile_close(&file);
-	}
+	outfile_close(&file);
 	migrate_close(&r.migrate);
 	return migrate_end(&r.migrate, code);
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "device.h"
@@ -80,6 +81,31 @@ FERRY_API int ferry_device_iommu_fd(const struct ferry_device *d)
 FERRY_API uint32_t ferry_device_ioas(const struct ferry_device *d)
 {
 	return d->ioas;
+}
+
+FERRY_API int ferry_device_request_fd(struct ferry_device *d)
+{
+	struct {
+		struct vfio_irq_set set;
+		int32_t fd;
+	} arg = {
+		.set = {
+			.argsz = sizeof(arg),
+			.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+			.index = VFIO_PCI_REQ_IRQ_INDEX,
+			.count = 1,
+		},
+	};
+
+	if (d->adopted || d->request >= 0)
+		return d->request;
+	d->request = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	arg.fd = d->request;
+	if (d->request >= 0 && ioctl(d->fd, VFIO_DEVICE_SET_IRQS, &arg)) {
+		close(d->request);
+		d->request = -1;
+	}
+	return d->request;
 }
 
 FERRY_API uint32_t ferry_device_features(const struct ferry_device *d)

@@ -15,6 +15,7 @@ struct ferry_device {
 	int group;		/* -1: by its character device, or adopted */
 	int iommu;		/* container or IOMMUFD; -1: adopted */
 	uint32_t ioas;
+	int request;		/* eventfd; -1: not asked for */
 	uint32_t features;
 	bool precopy_v2;
 	uint64_t config_offset, config_size;

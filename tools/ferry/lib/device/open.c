@@ -168,6 +168,7 @@ static struct ferry_device *new_device(const char *name)
 		d->fd = -1;
 		d->group = -1;
 		d->iommu = -1;
+		d->request = -1;
 	}
 	return d;
 }
@@ -263,5 +264,7 @@ FERRY_API void ferry_device_close(struct ferry_device *d)
 		close(d->group);
 	if (d->iommu >= 0)
 		close(d->iommu);
+	if (d->request >= 0)
+		close(d->request);
 	free(d);
 }

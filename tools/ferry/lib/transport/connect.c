@@ -14,6 +14,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <ferry/packet.h>
+
 #include "../base/wait.h"
 #include "channel.h"
 #include "tls.h"
@@ -22,10 +24,22 @@
 /* How IPv6 writes an IPv4 address. */
 #define MAPPED	"::ffff:"
 
+/* Who has come and did not say anything yet: nobody waits for one of them alone. */
+#define GUESTS		16
+#define LOOK_MS		100
+
+struct guest {
+	struct ferry_channel *channel;
+	double until_ms;
+	short events;		/* that it is waited for with; 0: it is looked at again soon */
+};
+
 struct ferry_listener {
 	struct ferry_endpoint endpoint;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];	/* "" or a UNIX socket's, to remove */
 	int fd;
+	struct guest guests[GUESTS];	/* the first is there longest */
+	unsigned int count;
 };
 
 /* ---- addresses ---- */
@@ -159,6 +173,8 @@ FERRY_API int ferry_connect(struct ferry_channel **channel, const struct ferry_e
 	err = parse(&place, e->address, false, error);
 	if (!err)
 		err = check_security(e, error);
+	if (!err && !place.local && !e->plain)
+		err = tls_check(e, error);
 	if (err)
 		return err;
 	fd = connect_any(&place, e->timeout_ms ? e->timeout_ms : FERRY_TIMEOUT_MS, e->cancel_fd, &lookup);
@@ -283,42 +299,148 @@ static void name_peer(struct ferry_channel *c, const struct sockaddr *address, s
 			 0 : strlen(MAPPED)));
 }
 
-FERRY_API int ferry_accept(struct ferry_listener *l, struct ferry_channel **channel, int wait_ms,
-			   struct ferry_error *error)
+/* ---- guests ---- */
+
+static struct ferry_channel *remove_guest(struct ferry_listener *l, unsigned int i)
+{
+	struct ferry_channel *channel = l->guests[i].channel;
+
+	l->count--;
+	memmove(&l->guests[i], &l->guests[i + 1], (l->count - i) * sizeof(*l->guests));
+	return channel;
+}
+
+/* Always fails. What was not read would reset the connection, and who came not see why it ends. */
+static int send_away(struct ferry_listener *l, unsigned int i, struct ferry_error *error)
+{
+	struct ferry_channel *c = remove_guest(l, i);
+	char dropped[4096];
+
+	shutdown(c->fd, SHUT_WR);
+	while (recv(c->fd, dropped, sizeof(dropped), MSG_DONTWAIT) > 0)
+		;
+	ferry_channel_close(c);
+	if (error)
+		error->code = EPROTO;
+	return -EPROTO;
+}
+
+static int silent(struct ferry_listener *l, unsigned int i, struct ferry_error *error)
+{
+	struct ferry_channel *c = l->guests[i].channel;
+
+	ferry_fail(error, EPROTO, "%s has been silent for %u s", c->peer, c->timeout_ms / 1000);
+	return send_away(l, i, error);
+}
+
+static int take_in(struct ferry_listener *l, struct ferry_error *error)
 {
 	const struct ferry_endpoint *e = &l->endpoint;
 	struct sockaddr_storage address;
 	socklen_t size = sizeof(address);
+	struct ferry_channel *c;
 	int fd, err;
 
-	*channel = NULL;
-	do {
-		err = fd_wait(l->fd, POLLIN, e->cancel_fd, wait_ms);
-		if (err == -ECANCELED)
-			return ferry_fail(error, ECANCELED, "cancelled");
-		if (err)
-			return ferry_fail(error, -err, "nobody came within %d s", wait_ms / 1000);
-		fd = accept4(l->fd, (struct sockaddr *)&address, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		/* who went away again, is not there */
-	} while (fd < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED));
+	fd = accept4(l->fd, (struct sockaddr *)&address, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	/* who went away again, is not there */
+	if (fd < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED))
+		return 0;
 	if (fd < 0)
 		return ferry_fail(error, errno, "accepting a connection: %s", strerror(errno));
-	err = ferry_channel_from_fd(channel, fd, e->timeout_ms, error);
+	err = ferry_channel_from_fd(&c, fd, e->timeout_ms, error);
 	if (err)
 		return err;
-	name_peer(*channel, (struct sockaddr *)&address, size);
-	(*channel)->protected = *l->path;
+	name_peer(c, (struct sockaddr *)&address, size);
+	c->protected = *l->path;
 	if (!*l->path && !e->plain)
-		err = tls_start(*channel, e, true, e->peer_name, error);
-	if (!err)
-		return 0;
-	ferry_channel_close(*channel);
-	*channel = NULL;
-	if (err == -ECANCELED)
+		err = tls_begin(c, e, true, e->peer_name, error);
+	if (err) {
+		ferry_channel_close(c);
 		return err;
-	if (error)
-		error->code = EPROTO;
-	return -EPROTO;
+	}
+	l->guests[l->count++] = (struct guest){ c, clock_ms() + c->timeout_ms, POLLIN };
+	if (l->count < GUESTS)
+		return 0;
+	ferry_fail(error, EPROTO, "%s said nothing, and others came", l->guests[0].channel->peer);
+	return send_away(l, 0, error);
+}
+
+/* 1: it has begun to speak, as who has something to say; 0: not yet. */
+static int look_at(struct guest *g, struct ferry_error *error)
+{
+	struct ferry_channel *c = g->channel;
+	char start[sizeof(struct ferry_header)];
+	int err = 0;
+	ssize_t n;
+
+	if (c->tls && !tls_shaken(c->tls))
+		err = tls_shake(c, &g->events, error);
+	if (err)
+		return err == -EAGAIN ? 0 : err;
+	if (c->tls && tls_pending(c->tls))
+		return 1;
+	n = recv(c->fd, start, sizeof(start), MSG_PEEK | MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n <= 0)
+		return ferry_fail(error, EPROTO, "%s closed the connection", c->peer);
+	g->events = c->tls || n == sizeof(start) ? POLLIN : 0;
+	return !!g->events;
+}
+
+/* Until something happens; as fd_wait(). */
+static int wait_for_guests(struct ferry_listener *l, double end)
+{
+	struct pollfd fds[GUESTS + 2] = {
+		{ .fd = l->endpoint.cancel_fd, .events = POLLIN },
+		{ .fd = l->fd, .events = POLLIN },
+	};
+	double left;
+
+	for (unsigned int i = 0; i < l->count; i++) {
+		const struct guest *g = &l->guests[i];
+		double soon = g->events ? g->until_ms : clock_ms() + LOOK_MS;
+
+		fds[i + 2] = (struct pollfd){ .fd = g->events ? g->channel->fd : -1, .events = g->events };
+		end = end < 0 || soon < end ? soon : end;
+	}
+	left = end - clock_ms();
+	if (poll(fds, l->count + 2, end < 0 ? -1 : left > 0 ? (int)left + 1 : 0) < 0 && errno != EINTR)
+		return -errno;
+	return fds[0].revents ? -ECANCELED : fds[1].revents ? 1 : 0;
+}
+
+FERRY_API int ferry_accept(struct ferry_listener *l, struct ferry_channel **channel, int wait_ms,
+			   struct ferry_error *error)
+{
+	double end = wait_ms < 0 ? -1 : clock_ms() + wait_ms;
+	int n;
+
+	*channel = NULL;
+	for (;;) {
+		n = wait_for_guests(l, end);
+		if (n == -ECANCELED)
+			return ferry_fail(error, ECANCELED, "cancelled");
+		if (n < 0)
+			return ferry_fail(error, -n, "waiting for a connection: %s", strerror(-n));
+		if (n > 0)
+			n = take_in(l, error);
+		if (n < 0)
+			return n;
+		for (unsigned int i = 0; i < l->count; i++) {
+			n = look_at(&l->guests[i], error);
+			if (n < 0)
+				return send_away(l, i, error);
+			if (n > 0) {
+				*channel = remove_guest(l, i);
+				return 0;
+			}
+			if (clock_ms() >= l->guests[i].until_ms)
+				return silent(l, i, error);
+		}
+		if (end >= 0 && clock_ms() >= end)
+			return ferry_fail(error, ETIMEDOUT, "nobody came within %d s", wait_ms / 1000);
+	}
 }
 
 FERRY_API void ferry_listener_close(struct ferry_listener *l)
@@ -327,6 +449,8 @@ FERRY_API void ferry_listener_close(struct ferry_listener *l)
 		return;
 	if (*l->path)
 		unlink(l->path);
+	while (l->count)
+		ferry_channel_close(remove_guest(l, 0));
 	close(l->fd);
 	free(l);
 }

@@ -68,6 +68,9 @@ int link_receive_header(struct link *l, const void *start, size_t size, struct f
 	err = channel_read(l->channel, (char *)&h + size, sizeof(h) - size, l->stop_fd, error);
 	if (err)
 		return err;
+	/* A TLS record: of a handshake, or an alert at what was sent */
+	if ((h.magic[0] == 0x16 || h.magic[0] == 0x15) && h.magic[1] == 3)
+		return ferry_fail(error, EPROTO, "%s speaks TLS, and this side was given --plain-tcp", l->channel->peer);
 	if (memcmp(h.magic, FERRY_MAGIC, sizeof(h.magic)))
 		return ferry_fail(error, EPROTO, "%s does not speak ferry's protocol", l->channel->peer);
 	if (le32toh(h.version) != FERRY_PACKET_VERSION)

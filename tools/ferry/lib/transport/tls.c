@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../base/wait.h"
@@ -30,12 +31,40 @@ struct tls {
 	gnutls_certificate_credentials_t credentials;
 	pthread_mutex_t lock;
 	char *verify_host;
+	bool shaken;		/* the handshake is over */
 	bool heard;		/* the other side said something, so it has accepted this one */
 };
 
 static int failed(struct ferry_error *error, int code, const char *what, int status)
 {
 	return ferry_fail(error, code, "TLS: %s: %s", what, gnutls_strerror(status));
+}
+
+/* What nobody will accept is better known before somebody comes. */
+static int check_dates(struct tls *t, const struct ferry_endpoint *e, struct ferry_error *error)
+{
+	gnutls_x509_crt_t *chain;
+	time_t now = time(NULL);
+	unsigned int count;
+	int err = 0;
+
+	if (gnutls_certificate_get_x509_crt(t->credentials, 0, &chain, &count) < 0)
+		return 0;
+	for (unsigned int i = 0; i < count; i++) {
+		const char *what = i ? " holds a certificate of its issuer's that" : "";
+		time_t from = gnutls_x509_crt_get_activation_time(chain[i]);
+		time_t to = gnutls_x509_crt_get_expiration_time(chain[i]);
+		char date[32];
+
+		if (!err && (now > to || now < from)) {
+			strftime(date, sizeof(date), "%F %R UTC", gmtime(now > to ? &to : &from));
+			err = ferry_fail(error, EINVAL, "TLS: %s%s %s %s: the other side would refuse it", e->cert, what,
+					 now > to ? "expired on" : "is not valid before", date);
+		}
+		gnutls_x509_crt_deinit(chain[i]);
+	}
+	gnutls_free(chain);
+	return err;
 }
 
 static int load_files(struct tls *t, const struct ferry_endpoint *e, struct ferry_error *error)
@@ -59,7 +88,7 @@ static int load_files(struct tls *t, const struct ferry_endpoint *e, struct ferr
 			return ferry_fail(error, errno, "TLS: %s: %s", missing, strerror(errno));
 		return ferry_fail(error, EINVAL, "TLS: %s and %s: %s", e->cert, e->key, gnutls_strerror(n));
 	}
-	return 0;
+	return check_dates(t, e, error);
 }
 
 int tls_check(const struct ferry_endpoint *e, struct ferry_error *error)
@@ -96,8 +125,11 @@ static int prepare(struct tls *t, struct ferry_channel *c, const struct ferry_en
 		n = gnutls_credentials_set(t->session, GNUTLS_CRD_CERTIFICATE, t->credentials);
 	if (n < 0)
 		return failed(error, ENOMEM, "session", n);
-	if (server)
+	if (server) {
 		gnutls_certificate_server_set_request(t->session, GNUTLS_CERT_REQUIRE);
+		/* Who is told our CA, and has a certificate of another, shows none: it shall be seen what is wrong. */
+		gnutls_certificate_send_x509_rdn_sequence(t->session, 1);
+	}
 	/* the library keeps the pointer, and looks during the handshake */
 	t->verify_host = host ? strdup(host) : NULL;
 	if (t->verify_host) {
@@ -132,35 +164,15 @@ static int refused(struct tls *t, struct ferry_channel *c, int n, struct ferry_e
 				  gnutls_alert_get_name(gnutls_alert_get(t->session)));
 	if (n == GNUTLS_E_NO_CERTIFICATE_FOUND || n == GNUTLS_E_CERTIFICATE_REQUIRED)
 		return ferry_fail(error, EPROTO, "TLS: %s shows no certificate", c->peer);
-	if (n == GNUTLS_E_UNEXPECTED_PACKET_LENGTH || n == GNUTLS_E_UNSUPPORTED_VERSION_PACKET)
-		return ferry_fail(error, EPROTO, "TLS: %s does not speak TLS", c->peer);
+	if (n == GNUTLS_E_UNEXPECTED_PACKET_LENGTH || n == GNUTLS_E_UNSUPPORTED_VERSION_PACKET ||
+	    n == GNUTLS_E_UNEXPECTED_PACKET || n == GNUTLS_E_RECORD_OVERFLOW)
+		return ferry_fail(error, EPROTO, "TLS: %s does not speak TLS: was it given --plain-tcp?", c->peer);
 	if (n == GNUTLS_E_PREMATURE_TERMINATION)
 		return ferry_fail(error, EPROTO, "TLS: %s closed the connection", c->peer);
 	return ferry_fail(error, EPROTO, "TLS with %s: %s", c->peer, gnutls_strerror(n));
 }
 
-static int handshake(struct tls *t, struct ferry_channel *c, int cancel_fd, struct ferry_error *error)
-{
-	double end = clock_ms() + c->timeout_ms;
-	int n, err;
-
-	while ((n = gnutls_handshake(t->session))) {
-		long left = end - clock_ms();
-
-		if (n != GNUTLS_E_AGAIN && n != GNUTLS_E_INTERRUPTED && gnutls_error_is_fatal(n)) {
-			gnutls_alert_send_appropriate(t->session, n);
-			return refused(t, c, n, error);
-		}
-		err = left > 0 ? fd_wait(c->fd, direction(t), cancel_fd, left) : -ETIMEDOUT;
-		if (err == -ETIMEDOUT)
-			return ferry_fail(error, ETIMEDOUT, "TLS: %s does not answer", c->peer);
-		if (err)
-			return ferry_fail(error, -err, "cancelled");
-	}
-	return 0;
-}
-
-int tls_start(struct ferry_channel *c, const struct ferry_endpoint *e, bool server, const char *host,
+int tls_begin(struct ferry_channel *c, const struct ferry_endpoint *e, bool server, const char *host,
 	      struct ferry_error *error)
 {
 	struct tls *t = calloc(1, sizeof(*t));
@@ -170,29 +182,76 @@ int tls_start(struct ferry_channel *c, const struct ferry_endpoint *e, bool serv
 		return ferry_fail(error, ENOMEM, "no memory");
 	pthread_mutex_init(&t->lock, NULL);
 	err = prepare(t, c, e, server, host, error);
-	if (!err)
-		err = handshake(t, c, e->cancel_fd, error);
-	if (err) {
-		/* no farewell on a connection that never was */
-		if (t->session)
-			gnutls_deinit(t->session);
-		t->session = NULL;
+	if (err)
 		tls_end(t);
-		return err;
+	else
+		c->tls = t;
+	return err;
+}
+
+int tls_shake(struct ferry_channel *c, short *events, struct ferry_error *error)
+{
+	struct tls *t = c->tls;
+	int n;
+
+	do
+		n = gnutls_handshake(t->session);
+	while (n && n != GNUTLS_E_AGAIN && !gnutls_error_is_fatal(n));
+	*events = n ? direction(t) : POLLIN;
+	if (n == GNUTLS_E_AGAIN)
+		return -EAGAIN;
+	if (n) {
+		gnutls_alert_send_appropriate(t->session, n);
+		return refused(t, c, n, error);
 	}
-	c->tls = t;
+	t->shaken = true;
 	c->protected = true;
 	return 0;
+}
+
+static int handshake(struct ferry_channel *c, int cancel_fd, struct ferry_error *error)
+{
+	double end = clock_ms() + c->timeout_ms;
+	short events;
+	int err;
+
+	while ((err = tls_shake(c, &events, error)) == -EAGAIN) {
+		long left = end - clock_ms();
+
+		err = left > 0 ? fd_wait(c->fd, events, cancel_fd, left) : -ETIMEDOUT;
+		if (err == -ETIMEDOUT)
+			return ferry_fail(error, ETIMEDOUT, "TLS: %s does not answer", c->peer);
+		if (err)
+			return ferry_fail(error, -err, "cancelled");
+	}
+	return err;
+}
+
+int tls_start(struct ferry_channel *c, const struct ferry_endpoint *e, bool server, const char *host,
+	      struct ferry_error *error)
+{
+	return tls_begin(c, e, server, host, error) ?: handshake(c, e->cancel_fd, error);
+}
+
+bool tls_shaken(const struct tls *t)
+{
+	return t->shaken;
+}
+
+bool tls_pending(struct tls *t)
+{
+	return gnutls_record_check_pending(t->session) > 0;
 }
 
 void tls_end(struct tls *t)
 {
 	if (!t)
 		return;
-	if (t->session) {
+	/* no farewell on a connection that never was */
+	if (t->session && t->shaken)
 		gnutls_bye(t->session, GNUTLS_SHUT_WR);
+	if (t->session)
 		gnutls_deinit(t->session);
-	}
 	if (t->credentials)
 		gnutls_certificate_free_credentials(t->credentials);
 	pthread_mutex_destroy(&t->lock);

@@ -107,6 +107,13 @@ FERRY_API int ferry_device_iommu_fd(const struct ferry_device *device);
 /* IOMMUFD: the I/O address space that the device is attached to; 0: a container. */
 FERRY_API uint32_t ferry_device_ioas(const struct ferry_device *device);
 
+/*
+ * An eventfd of the device's that becomes readable when the host wants the
+ * function back, to bind it to another driver or to remove it, and waits until it
+ * is closed; -1: nobody will tell. Of an adopted device its user is told.
+ */
+FERRY_API int ferry_device_request_fd(struct ferry_device *device);
+
 /* FERRY_CAN_*; 0 if the function cannot be migrated. */
 FERRY_API uint32_t ferry_device_features(const struct ferry_device *device);
 /* 0, or -EOPNOTSUPP with the reason. */
