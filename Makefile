@@ -139,7 +139,7 @@ kernel-tree: python
 # whoever built the kernel; Documentation/install.rst says how to sign them with one's own. DESTDIR is for packagers.
 RELEASE_OF_KDIR = $(shell $(MAKE) -s -C $(KDIR) kernelrelease)
 MODULES_FOLDER  := updates/vfio-ferry
-TOOL            := $(MAKE) -C tools/ferry O=$(CURDIR)/build/ferry DESTDIR='$(DESTDIR)'
+TOOL            := $(MAKE) -C tools/ferry DESTDIR='$(DESTDIR)'
 
 install: modules
 	$(MAKE) -C $(KDIR) M=$(BUILD)/tree $(OPTIONS) INSTALL_MOD_PATH='$(DESTDIR)' INSTALL_MOD_DIR=$(MODULES_FOLDER) \

@@ -9,16 +9,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <libsmartcols.h>
+
 #include "command.h"
 #include "output.h"
 
-#define GAP 2
-
 struct table {
-	const char *const *headings;
-	unsigned int columns;
-	char **cells;
-	unsigned int count;
+	struct libscols_table *all;
+	struct libscols_line *line;
+	unsigned int columns, at;
 };
 
 static void no_memory(void)
@@ -26,67 +25,48 @@ static void no_memory(void)
 	errx(EXIT_FAILED, "no memory");
 }
 
+/* A terminal that is too narrow for all of it sees all columns, some of them cut; the first one is never. */
 struct table *table_new(const char *const *headings)
 {
 	struct table *table = calloc(1, sizeof(*table));
 
 	if (!table)
 		no_memory();
-	table->headings = headings;
-	while (headings[table->columns])
+	table->all = scols_new_table();
+	if (!table->all || scols_table_set_column_separator(table->all, "  "))
+		no_memory();
+	while (headings[table->columns]) {
+		if (!scols_table_new_column(table->all, headings[table->columns], 0,
+					    table->columns ? SCOLS_FL_TRUNC : 0))
+			no_memory();
 		table->columns++;
+	}
 	return table;
 }
 
 void table_cell(struct table *table, const char *format, ...)
 {
-	char **cells = reallocarray(table->cells, table->count + 1, sizeof(*cells));
 	va_list args;
 	char *text;
 
-	if (!cells)
-		no_memory();
 	va_start(args, format);
 	if (vasprintf(&text, format, args) < 0)
 		no_memory();
 	va_end(args);
-	table->cells = cells;
-	cells[table->count++] = text;
-}
-
-static const char *shown(const char *text)
-{
-	return *text ? text : "-";
-}
-
-static int width_of(const struct table *table, unsigned int column)
-{
-	size_t width = strlen(table->headings[column]);
-
-	for (unsigned int i = column; i < table->count; i += table->columns)
-		if (strlen(shown(table->cells[i])) > width)
-			width = strlen(shown(table->cells[i]));
-	return width;
-}
-
-/* Nothing follows the last column, so it is not filled up. */
-static void print_cell(const struct table *table, unsigned int column, const char *text, FILE *to)
-{
-	if (column + 1 == table->columns)
-		fprintf(to, "%s\n", text);
-	else
-		fprintf(to, "%-*s", width_of(table, column) + GAP, text);
+	if (!table->at)
+		table->line = scols_table_new_line(table->all, NULL);
+	if (!table->line || scols_line_set_data(table->line, table->at, *text ? text : "-"))
+		no_memory();
+	table->at = (table->at + 1) % table->columns;
+	free(text);
 }
 
 void table_print(struct table *table, FILE *to)
 {
-	for (unsigned int i = 0; i < table->columns; i++)
-		print_cell(table, i, table->headings[i], to);
-	for (unsigned int i = 0; i < table->count; i++)
-		print_cell(table, i % table->columns, shown(table->cells[i]), to);
-	for (unsigned int i = 0; i < table->count; i++)
-		free(table->cells[i]);
-	free(table->cells);
+	scols_table_set_stream(table->all, to);
+	if (scols_print_table(table->all))
+		no_memory();
+	scols_unref_table(table->all);
 	free(table);
 }
 

@@ -36,7 +36,7 @@ struct table *table_new(const char *const *headings);
  */
 void table_cell(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Prints it, the columns as wide as they must be, and frees it. */
+/* Prints it, the columns as wide as they must be and a terminal lets them be, and frees it. */
 void table_print(struct table *table, FILE *to);
 
 /* A terminal that moves its cursor, and so can show progress in place. */
