@@ -66,16 +66,16 @@ static int collect(int fd, char *out, size_t size, double end)
 	return err;
 }
 
-/* Whom a terminal's Ctrl-C or a limit would end, that does so, whatever ferry does with it. */
+/* What ferry ignores for itself. Signals that wait until a step is through wait for the program, too. */
 static void set_signals(posix_spawnattr_t *attributes)
 {
 	sigset_t set;
 
-	posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 	sigemptyset(&set);
-	posix_spawnattr_setsigmask(attributes, &set);
-	sigfillset(&set);
+	sigaddset(&set, SIGPIPE);
+	sigaddset(&set, SIGXFSZ);
 	posix_spawnattr_setsigdefault(attributes, &set);
+	posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGDEF);
 }
 
 static int start(pid_t *pid, int to, const char *const *argv)
