@@ -71,11 +71,17 @@ static void print_lines(const char *lead, const char *text)
 	}
 }
 
+static const char *const risks[] = {
+	[FERRY_HARMLESS] = "harmless", [FERRY_WINDOW] = "needs a window", [FERRY_HURTS] = "hurts others"
+};
+
 static void print_finding(const struct ferry_check *finding)
 {
 	printf("  %-8s %-10s %s\n", verdicts[finding->verdict], finding->check, finding->text);
 	if (*finding->advice)
 		print_lines("                      ", finding->advice);
+	if (*finding->cost)
+		printf("                      This %s: %s.\n", risks[finding->risk], finding->cost);
 	print_lines("                    # ", finding->mend);
 }
 
@@ -121,6 +127,8 @@ static json_object *json_checks(const struct ferry_diagnosis *d, unsigned int fr
 		json_object_object_add(object, "verdict", json_text(verdicts[finding->verdict]));
 		json_object_object_add(object, "text", json_text(finding->text));
 		json_object_object_add(object, "advice", json_text(*finding->advice ? finding->advice : NULL));
+		json_object_object_add(object, "risk", json_text(risks[finding->risk]));
+		json_object_object_add(object, "cost", json_text(*finding->cost ? finding->cost : NULL));
 		json_object_object_add(object, "mend", json_commands(finding->mend));
 		json_object_array_add(list, object);
 	}

@@ -10,6 +10,9 @@
 
 #include "../host/variant.h"
 
+/* The cost of what only a restart brings into effect */
+#define RESTART "it takes effect when the machine is started again, which stops everything that runs on it"
+
 struct examination {
 	struct ferry_diagnosis *diagnosis;
 	unsigned int flags;
@@ -28,12 +31,17 @@ struct examination {
 struct ferry_check *ferry_found(struct examination *e, const char *check, enum ferry_verdict verdict,
 				const char *format, ...) __attribute__((format(printf, 4, 5)));
 void ferry_advise(struct ferry_check *finding, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* What it costs to do so; said before each command that does not leave everybody alone. */
+void ferry_cost(struct ferry_check *finding, enum ferry_risk risk, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 /* One command, or several, a line each; adds to what there is. */
 void ferry_mend(struct ferry_check *finding, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- the checks: host.c ---- */
 
 void ferry_check_kernel(struct examination *e);
+/* Ferry's own driver builds for the kernel that runs. */
+bool ferry_kernel_is_new(void);
 void ferry_check_iommu(struct examination *e);
 void ferry_check_interface(struct examination *e);
 void ferry_check_debugfs(struct examination *e);
@@ -45,6 +53,8 @@ void ferry_check_binding(struct examination *e);
 
 /* ---- function.c ---- */
 
+/* The one way to get a PF going whose firmware failed, and what that does to all who use it. */
+void ferry_mend_by_recovery(struct ferry_check *finding, const char *pf, const char *reporter);
 bool ferry_check_function(struct examination *e, const char *address);
 void ferry_check_pf(struct examination *e);
 void ferry_check_group(struct examination *e);

@@ -88,7 +88,8 @@ static bool check_signatures(struct examination *e)
 		return false;
 	finding = ferry_found(e, "driver", FERRY_NO, "%s is not loaded: with Secure Boot the kernel takes only signed modules",
 			      e->variant);
-	ferry_advise(finding, "enrol the key with which DKMS signs, then restart the machine");
+	ferry_advise(finding, "enrol the key with which DKMS signs, then start the machine again, at its console");
+	ferry_cost(finding, FERRY_WINDOW, "a restart stops everything that runs on the machine; the key is trusted for all modules from then on");
 	ferry_mend(finding, "mokutil --import /var/lib/dkms/mok.pub");
 	return true;
 }
@@ -101,6 +102,10 @@ static void explain_absence(struct examination *e)
 
 	if (!engine) {
 		ferry_found(e, "driver", FERRY_NO, "%s could migrate it, but is not there", e->variant);
+		return;
+	}
+	if (!ferry_kernel_is_new()) {
+		ferry_found(e, "driver", FERRY_NO, "%s could migrate it, but needs a newer kernel", e->variant);
 		return;
 	}
 	if (!ferry_module_loaded(engine) && check_refusal(e, engine, engine))

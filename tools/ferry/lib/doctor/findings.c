@@ -37,6 +37,16 @@ void ferry_advise(struct ferry_check *finding, const char *format, ...)
 	va_end(args);
 }
 
+void ferry_cost(struct ferry_check *finding, enum ferry_risk risk, const char *format, ...)
+{
+	va_list args;
+
+	finding->risk = risk;
+	va_start(args, format);
+	vsnprintf(finding->cost, sizeof(finding->cost), format, args);
+	va_end(args);
+}
+
 void ferry_mend(struct ferry_check *finding, const char *format, ...)
 {
 	size_t used = strlen(finding->mend);

@@ -16,9 +16,9 @@
 #include "../../../../drivers/vfio/pci/ferry/kernels.h"
 #include "doctor.h"
 
-/* Pre-copy came with it. */
-#define OLDEST_MAJOR 6
-#define OLDEST_MINOR 2
+/* Pre-copy came with the first; ferry's own driver builds from the second on. */
+#define OLDEST_MINOR	2
+#define OWN_MINOR	12
 
 /*
  * How an option of the running kernel is set: 'y', 'm', 'n', or 0 if nothing
@@ -56,6 +56,7 @@ static bool needs_module(struct examination *e, const char *release, const char 
 	if (kernel_option(release, option) == 'n') {
 		finding = ferry_found(e, "kernel", FERRY_NO, "Linux %s was built without %s", release, option);
 		ferry_advise(finding, "boot a kernel of your distribution that has it");
+		ferry_cost(finding, FERRY_WINDOW, RESTART);
 	} else {
 		finding = ferry_found(e, "kernel", FERRY_NO, "Linux %s has no module %s, or not for this release",
 				      release, module);
@@ -64,20 +65,50 @@ static bool needs_module(struct examination *e, const char *release, const char 
 	return false;
 }
 
-void ferry_check_kernel(struct examination *e)
+/* No less than Linux 6.@minor; one whose release says nothing is. */
+static bool no_older_than(unsigned int minor)
 {
-	struct ferry_check *finding;
-	unsigned int major = 0, minor = 0;
+	unsigned int major, its_minor;
 	struct utsname name;
 
 	uname(&name);
-	if (sscanf(name.release, "%u.%u", &major, &minor) == 2 &&
-	    (major < OLDEST_MAJOR || (major == OLDEST_MAJOR && minor < OLDEST_MINOR))) {
-		finding = ferry_found(e, "kernel", FERRY_NO, "Linux %s is older than %d.%d, whose VFIO was the first with pre-copy",
-				      name.release, OLDEST_MAJOR, OLDEST_MINOR);
-		ferry_mend(finding, "apt install -t bookworm-backports linux-image-amd64");
+	if (sscanf(name.release, "%u.%u", &major, &its_minor) != 2)
+		return true;
+	return major > 6 || (major == 6 && its_minor >= minor);
+}
+
+bool ferry_kernel_is_new(void)
+{
+	return no_older_than(OWN_MINOR);
+}
+
+/* Drivers of others may do with an older one, so for ferry's own it is said where that driver is missed. */
+static bool check_age(struct examination *e, const char *release)
+{
+	struct ferry_check *finding;
+
+	if (ferry_kernel_is_new())
+		return true;
+	if (no_older_than(OLDEST_MINOR))
+		finding = ferry_found(e, "kernel", FERRY_WARNING, "Linux %s is older than 6.%d, which ferry's driver needs; the kernel's own drivers may do",
+				      release, OWN_MINOR);
+	else
+		finding = ferry_found(e, "kernel", FERRY_NO, "Linux %s is older than 6.%d, whose VFIO was the first with pre-copy; ferry's driver needs 6.%d",
+				      release, OLDEST_MINOR, OWN_MINOR);
+	ferry_advise(finding, "Debian 13 has 6.12, and Debian 12 beside its own 6.1:");
+	ferry_cost(finding, FERRY_WINDOW, RESTART);
+	ferry_mend(finding, "apt install linux-image-6.12-amd64 linux-headers-6.12-amd64");
+	return false;
+}
+
+void ferry_check_kernel(struct examination *e)
+{
+	struct ferry_check *finding;
+	struct utsname name;
+
+	uname(&name);
+	if (!check_age(e, name.release))
 		return;
-	}
 	if (!needs_module(e, name.release, "vfio", "CONFIG_VFIO") ||
 	    !needs_module(e, name.release, "vfio_pci_core", "CONFIG_VFIO_PCI"))
 		return;
@@ -103,19 +134,28 @@ static unsigned int count_groups(void)
 	return count;
 }
 
+/* Of these words GRUB knows after this; the kernel itself at its next start. */
+static void mend_grub(struct ferry_check *finding, const char *commands)
+{
+	ferry_cost(finding, FERRY_WINDOW, RESTART);
+	ferry_mend(finding, "%supdate-grub", commands);
+}
+
 static void mend_command_line(struct ferry_check *finding, const char *off, const char *on)
 {
 	if (off && ferry_booted_with(off)) {
 		ferry_advise(finding, "the kernel was booted with %s; take it out of GRUB_CMDLINE_LINUX in /etc/default/grub",
 			     off);
-		ferry_mend(finding, "update-grub && reboot");
+		mend_grub(finding, "");
 	} else if (on && ferry_booted_with(on)) {
 		ferry_advise(finding, "the kernel was booted with %s all the same; `dmesg | grep -i -e dmar -e iommu` may tell why",
 			     on);
 	} else if (on) {
+		char edit[128];
+
 		ferry_advise(finding, "boot the kernel with %s", on);
-		ferry_mend(finding, "sed -i 's/^GRUB_CMDLINE_LINUX=\"/&%s /' /etc/default/grub && update-grub && reboot",
-			   on);
+		snprintf(edit, sizeof(edit), "sed -i 's/^GRUB_CMDLINE_LINUX=\"/&%s /' /etc/default/grub && ", on);
+		mend_grub(finding, edit);
 	}
 }
 
@@ -135,6 +175,7 @@ void ferry_check_iommu(struct examination *e)
 	} else {
 		finding = ferry_found(e, "iommu", FERRY_NO, "the machine's firmware shows no IOMMU");
 		ferry_advise(finding, "switch on VT-d or AMD-Vi in the firmware's setup; a virtual machine needs a virtual IOMMU");
+		ferry_cost(finding, FERRY_WINDOW, RESTART);
 	}
 	e->may_open &= !!groups;
 }
@@ -143,7 +184,7 @@ void ferry_check_iommu(struct examination *e)
 void ferry_check_interface(struct examination *e)
 {
 	struct ferry_check *finding;
-	bool type1 = ferry_module_loaded("vfio_iommu_type1") && ferry_sysfs_exists("/dev/vfio/vfio");
+	bool loaded = ferry_module_loaded("vfio_iommu_type1"), type1 = loaded && ferry_sysfs_exists("/dev/vfio/vfio");
 	bool iommufd = ferry_sysfs_exists("/dev/iommu");
 
 	if (type1 || iommufd) {
@@ -152,9 +193,15 @@ void ferry_check_interface(struct examination *e)
 			    iommufd ? "iommufd" : "");
 		return;
 	}
+	e->may_open = false;
+	if (loaded || ferry_module_loaded("iommufd")) {
+		finding = ferry_found(e, "interface", FERRY_NO, "%s is loaded, but %s is not there: no program here can open a function",
+				      loaded ? "vfio_iommu_type1" : "iommufd", loaded ? "/dev/vfio/vfio" : "/dev/iommu");
+		ferry_advise(finding, "a container has to be given it, and the file of the function's group in /dev/vfio; on a host, see who removed it: udev, or devtmpfs not mounted");
+		return;
+	}
 	finding = ferry_found(e, "interface", FERRY_NO, "neither vfio_iommu_type1 nor iommufd is loaded, and no program can open a function without one");
 	ferry_mend(finding, "modprobe vfio_iommu_type1");
-	e->may_open = false;
 }
 
 /* Drivers tell their reasons there; only root may read them. */

@@ -43,8 +43,14 @@ static bool check_file(struct examination *e, const char *path)
 {
 	struct ferry_check *finding;
 
-	if (!access(path, R_OK | W_OK) || errno != EACCES)
+	if (!access(path, R_OK | W_OK) || (errno != EACCES && errno != ENOENT))
 		return true;
+	if (errno == ENOENT) {
+		finding = ferry_found(e, "access", FERRY_NO, "%s is not there", path);
+		ferry_advise(finding, "a container has to be given it; on a host, see who removed it: udev, or devtmpfs not mounted");
+		e->may_open = false;
+		return false;
+	}
 	finding = ferry_found(e, "access", FERRY_NO, "%s may not open %s", user_name(), path);
 	ferry_advise(finding, "as root; for ever: a udev rule for SUBSYSTEM==\"vfio\" with OWNER or GROUP");
 	ferry_mend(finding, "chown %s %s", user_name(), path);
@@ -58,7 +64,8 @@ void ferry_check_access(struct examination *e)
 	bool may;
 
 	snprintf(path, sizeof(path), "/dev/vfio/%d", e->f.group);
-	may = check_file(e, path);
+	/* A kernel may have the one way in or the other. */
+	may = (*e->f.cdev && !ferry_sysfs_exists("%s", path)) || check_file(e, path);
 	if (*e->f.cdev) {
 		snprintf(path, sizeof(path), "/dev/vfio/devices/%s", e->f.cdev);
 		may = check_file(e, path) && may;
@@ -81,7 +88,8 @@ void ferry_check_use(struct examination *e)
 	if (user) {
 		finding = ferry_found(e, "use", FERRY_WARNING, "%s (process %d) has it open; as long as it does, nobody else can migrate it",
 				      user->name, user->pid);
-		ferry_mend(finding, "kill %d", user->pid);
+		ferry_advise(finding, "it is its owner's to end it; if it is a VM, its guest has to be shut down first:");
+		ferry_mend(finding, "ps -o pid,user,lstart,args -p %d", user->pid);
 		e->in_use = true;
 	} else if (ferry_group_is_open(&e->f)) {
 		ferry_found(e, "use", FERRY_WARNING, "a process that cannot be seen from here has it open; as long as it does, nobody else can migrate it");
@@ -92,27 +100,37 @@ void ferry_check_use(struct examination *e)
 	free(users);
 }
 
+/* Said to the VF's port in the NIC's switch, which has one in switchdev mode alone; that comes before the VFs. */
+static void mend_not_migratable(struct ferry_check *finding, const struct ferry_function *f)
+{
+	char port[64], mode[16];
+	struct ferry_function pf;
+
+	if (ferry_devlink_port(f, port, sizeof(port)) != FERRY_MIGRATABLE_UNKNOWN) {
+		ferry_mend(finding, "ferry unbind %s && ferry bind %s", f->address, f->address);
+	} else if (ferry_devlink_mode(f->pf, mode, sizeof(mode)) && !strcmp(mode, "switchdev")) {
+		ferry_advise(finding, "the switch of %s is in switchdev mode, but `devlink port show` tells no port's function whether it is migratable: that takes iproute2 6.2 or newer, and firmware that knows it",
+			     f->pf);
+	} else if (!ferry_function_read(&pf, f->pf, NULL)) {
+		ferry_advise(finding, "the NIC's switch has to be in switchdev mode before there are VFs; ferry bind then makes them migratable. Their frames reach the wire by their representors, which have to be set up (bridge, Open vSwitch)");
+		ferry_cost(finding, FERRY_HURTS, "the host's own network through %s is cut for a moment, and its %u VFs go and come anew; ferry stops this while a program or the host's network uses one",
+			   f->pf, pf.vfs_enabled);
+		ferry_mend(finding, "ferry unbind %s --vfs && devlink dev eswitch set pci/%s mode switchdev && ferry bind %s --vfs %u",
+			   f->pf, f->pf, f->pf, pf.vfs_enabled);
+	}
+}
+
 /* What the driver's reasons ask for. They are ferry's own words, see firmware.c of the driver. */
 static void mend_reason(struct ferry_check *finding, const struct ferry_function *f, const char *reason)
 {
-	char port[64];
-
 	if (strstr(reason, "firmware of the physical function")) {
-		ferry_advise(finding, "set this in the firmware's configuration and restart the machine; firmware that does not know the option has to be updated (mstfwmanager)");
+		ferry_advise(finding, "set this in the firmware's configuration; firmware that does not know the option has to be updated (mstfwmanager)");
+		ferry_cost(finding, FERRY_WINDOW, RESTART);
 		ferry_mend(finding, "mstconfig -d %s set SRIOV_EN=1 VF_MIGRATION_MODE=2", f->pf);
 	} else if (strstr(reason, "not migratable")) {
-		if (!ferry_devlink_port(f, port, sizeof(port))) {
-			snprintf(port, sizeof(port), "pci/%s/PORT", f->pf);
-			ferry_advise(finding, "PORT is the one of VF %u that `devlink port show` then lists",
-				     f->number);
-		}
-		ferry_mend(finding, "ferry unbind %s", f->address);
-		ferry_mend(finding, "devlink dev eswitch set pci/%s mode switchdev", f->pf);
-		ferry_mend(finding, "devlink port function set %s migratable enable", port);
-		ferry_mend(finding, "ferry bind %s", f->address);
+		mend_not_migratable(finding, f);
 	} else if (strstr(reason, "bind it again") || strstr(reason, "not run by mlx5_core")) {
-		ferry_mend(finding, "ferry unbind %s", f->address);
-		ferry_mend(finding, "ferry bind %s", f->address);
+		ferry_mend(finding, "ferry unbind %s && ferry bind %s", f->address, f->address);
 	}
 }
 
@@ -188,7 +206,7 @@ void ferry_check_state(struct examination *e)
 	if (*status->link && strcmp(status->link, "up") && strcmp(status->link, "withheld")) {
 		finding = ferry_found(e, "state", FERRY_NO, "its physical function %s does not serve it: it is %s",
 				      e->f.pf, status->link);
-		ferry_mend(finding, "devlink health recover pci/%s reporter fw_fatal", e->f.pf);
+		ferry_mend_by_recovery(finding, e->f.pf, "fw_fatal");
 		return;
 	}
 	if (status->state < 0)
@@ -199,7 +217,8 @@ void ferry_check_state(struct examination *e)
 	if (status->state == FERRY_ERROR) {
 		finding = ferry_found(e, "state", FERRY_NO, "it is in the state ERROR, which only a reset ends%s%s",
 				      *why ? "; the last failure: " : "", why);
-		ferry_advise(finding, "its user loses what the function was doing");
+		ferry_advise(finding, "restarting the VM that has it does it, too");
+		ferry_cost(finding, FERRY_HURTS, "its user loses what the function was doing, and does not know of the reset");
 		ferry_mend(finding, "echo 1 > /sys/bus/pci/devices/%s/reset", e->f.address);
 	} else if (status->state != FERRY_RUNNING) {
 		ferry_found(e, "state", FERRY_WARNING, "it is in the state %s: somebody stopped it, or migrates it at this moment",

@@ -13,6 +13,7 @@
 #include "../base/kernel_log.h"
 #include "../base/program.h"
 #include "../base/sysfs.h"
+#include "devlink.h"
 #include "in_use.h"
 #include "lock.h"
 #include "variant.h"
@@ -84,14 +85,28 @@ static int give(const char *address, const char *driver, struct ferry_error *err
 	return not_taken(address, driver, error);
 }
 
+/* It is only taken from a VF that no driver has. */
+static int say_migratable(const char *address, const char *port, bool on, struct ferry_error *error)
+{
+	int err = release(address, error);
+
+	if (err || ferry_devlink_set_migratable(port, on))
+		return err;
+	return ferry_fail(error, EIO, "%s: devlink refused; `devlink port function set %s migratable %s` tells why",
+			  address, port, on ? "enable" : "disable");
+}
+
 FERRY_API int ferry_binding_restore(const struct ferry_binding *was, struct ferry_error *error)
 {
 	char now[FERRY_DRIVER_MAX];
-	int err = 0;
+	int err = 0, unsaid = 0;
 
+	if (*was->port)
+		unsaid = say_migratable(was->address, was->port, was->migratable, error);
 	driver_of(was->address, now);
 	if (strcmp(now, was->driver))
 		err = *was->driver ? give(was->address, was->driver, error) : release(was->address, error);
+	err = err ?: unsaid;
 	/* Whatever happened, no override of ours stays. */
 	return set_override(was->address, was->override, err ? NULL : error) ?: err;
 }
@@ -112,9 +127,39 @@ static int undo(const struct ferry_binding *was, int err, struct ferry_error *er
 
 static void remember(struct ferry_binding *was, const struct ferry_function *f)
 {
+	memset(was, 0, sizeof(*was));
 	memcpy(was->address, f->address, sizeof(was->address));
 	memcpy(was->driver, f->driver, sizeof(was->driver));
 	memcpy(was->override, f->override, sizeof(was->override));
+}
+
+/* Said where it is the other way; what was is remembered, for undoing. */
+static int make_migratable(const struct ferry_function *f, bool on, struct ferry_binding *was, struct ferry_error *error)
+{
+	enum ferry_migratable now;
+	char port[sizeof(was->port)];
+	int err;
+
+	if (f->kind != FERRY_VF)
+		return 0;
+	now = ferry_devlink_port(f, port, sizeof(port));
+	if (now != (on ? FERRY_MIGRATABLE_OFF : FERRY_MIGRATABLE_ON))
+		return 0;
+	err = ferry_check_unused(f, error);
+	if (err)
+		return err;
+	err = say_migratable(f->address, port, on, error);
+	if (err)
+		return err;
+	memcpy(was->port, port, sizeof(was->port));
+	was->migratable = !on;
+	return 0;
+}
+
+/* VFIO's drivers have that in their names, and vfio-pci alone migrates nothing. */
+static bool may_migrate(const char *driver)
+{
+	return strstr(driver, "vfio") && strcmp(driver, "vfio-pci");
 }
 
 /* A module may name its driver as it likes. */
@@ -183,12 +228,13 @@ static int bind_locked(const char *address, const char *asked, struct ferry_bind
 	err = choose_driver(&f, asked, driver, error);
 	if (err)
 		return err;
-	if (!strcmp(f.driver, driver))
-		return strcmp(f.override, driver) ? set_override(f.address, driver, error) : 0;
-	err = ferry_check_unused(&f, error);
+	if (may_migrate(driver))
+		err = make_migratable(&f, true, was, error);
 	if (err)
-		return err;
-	err = give(f.address, driver, error);
+		return undo(was, err, error);
+	if (!strcmp(f.driver, driver) && !*was->port)
+		return strcmp(f.override, driver) ? set_override(f.address, driver, error) : 0;
+	err = ferry_check_unused(&f, error) ?: give(f.address, driver, error);
 	return err ? undo(was, err, error) : 0;
 }
 
@@ -213,6 +259,12 @@ static int unbind_locked(const char *address, const char *to, struct ferry_bindi
 		err = load_driver(driver, error);
 		if (err)
 			return err;
+	}
+	if (may_migrate(f.driver))
+		err = make_migratable(&f, false, was, error);
+	if (err)
+		return undo(was, err, error);
+	if (to) {
 		err = give(f.address, driver, error) ?: set_override(f.address, "", error);
 	} else {
 		err = set_override(f.address, "", error) ?: release(f.address, error);

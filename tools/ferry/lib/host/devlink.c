@@ -34,9 +34,8 @@ static const char *text_of(json_object *object, const char *key)
 }
 
 /* Its answer, to be given back, or NULL. */
-static json_object *ask(const char *what, const char *verb, const char *handle)
+static json_object *ask(const char *const *argv)
 {
-	const char *const argv[] = { "devlink", "-j", what, verb, handle, NULL };
 	char *out = malloc(ANSWER_MAX);
 	json_object *answer = NULL;
 
@@ -45,6 +44,8 @@ static json_object *ask(const char *what, const char *verb, const char *handle)
 	free(out);
 	return answer;
 }
+
+#define ASK(...) ask((const char *const[]){ "devlink", "-j", __VA_ARGS__, NULL })
 
 static void handle_of(char handle[FERRY_ADDRESS_MAX + 4], const char *address)
 {
@@ -58,7 +59,7 @@ bool ferry_devlink_firmware(const char *address, char *text, size_t size)
 	const char *version;
 
 	handle_of(handle, address);
-	answer = ask("dev", "info", handle);
+	answer = ASK("dev", "info", handle);
 	running = member(member(member(member(answer, "info"), handle), "versions"), "running");
 	version = text_of(running, "fw.version");
 	if (!*version)
@@ -76,7 +77,7 @@ bool ferry_devlink_ill(const char *address, char *reporter, size_t size)
 	*reporter = '\0';
 	handle_of(handle, address);
 	/* Of one device it shows only a reporter that is named: all of all, then. */
-	answer = ask("health", "show", NULL);
+	answer = ASK("health", "show");
 	list = member(member(answer, "health"), handle);
 	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
 		one = json_object_array_get_idx(list, i);
@@ -87,9 +88,40 @@ bool ferry_devlink_ill(const char *address, char *reporter, size_t size)
 	return *reporter;
 }
 
-bool ferry_devlink_port(const struct ferry_function *vf, char *port, size_t size)
+bool ferry_devlink_mode(const char *address, char *mode, size_t size)
 {
-	json_object *answer = ask("port", "show", NULL), *ports = member(answer, "port");
+	char handle[FERRY_ADDRESS_MAX + 4];
+	json_object *answer;
+
+	handle_of(handle, address);
+	answer = ASK("dev", "eswitch", "show", handle);
+	snprintf(mode, size, "%s", text_of(member(member(answer, "dev"), handle), "mode"));
+	json_object_put(answer);
+	return *mode;
+}
+
+bool ferry_devlink_set_mode(const char *address, const char *mode)
+{
+	char handle[FERRY_ADDRESS_MAX + 4];
+	const char *const argv[] = { "devlink", "dev", "eswitch", "set", handle, "mode", mode, NULL };
+
+	handle_of(handle, address);
+	return !ferry_run(NULL, 0, argv);
+}
+
+static enum ferry_migratable migratable_of(json_object *port)
+{
+	const char *word = text_of(member(port, "function"), "migratable");
+
+	if (!strcmp(word, "enable"))
+		return FERRY_MIGRATABLE_ON;
+	return *word ? FERRY_MIGRATABLE_OFF : FERRY_MIGRATABLE_UNKNOWN;
+}
+
+enum ferry_migratable ferry_devlink_port(const struct ferry_function *vf, char *port, size_t size)
+{
+	json_object *answer = ASK("port", "show"), *ports = member(answer, "port");
+	enum ferry_migratable migratable = FERRY_MIGRATABLE_UNKNOWN;
 	char handle[FERRY_ADDRESS_MAX + 4];
 
 	*port = '\0';
@@ -99,10 +131,20 @@ bool ferry_devlink_port(const struct ferry_function *vf, char *port, size_t size
 			json_object *number = member(one, "vfnum");
 
 			if (!strncmp(name, handle, strlen(handle)) && !strcmp(text_of(one, "flavour"), "pcivf") &&
-			    number && json_object_get_int(number) == (int)vf->number)
+			    number && json_object_get_int(number) == (int)vf->number) {
 				snprintf(port, size, "%s", name);
+				migratable = migratable_of(one);
+			}
 		}
 	}
 	json_object_put(answer);
-	return *port;
+	return migratable;
+}
+
+bool ferry_devlink_set_migratable(const char *port, bool on)
+{
+	const char *const argv[] = { "devlink", "port", "function", "set", port, "migratable",
+				     on ? "enable" : "disable", NULL };
+
+	return !ferry_run(NULL, 0, argv);
 }

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the tests of `ferry list`, `doctor`, `bind` and `unbind` share: TAP, the tool, sysfs, a process that holds a VF.
+"""What the tests of the administrator's commands share: TAP, the tool, sysfs, a process that holds a VF, a devlink.
 
 In the VM, in the checkout, as root.
 """
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -19,6 +20,8 @@ DEVICES = "/sys/bus/pci/devices"
 DRIVER = "mlx5_ferry_vfio_pci"
 PF = os.environ.get("FERRY_PF", "")
 VFS = os.environ.get("FERRY_VFS", "").split()
+RELEASE = os.uname().release
+MODULES = [os.path.abspath(f"build/modules/{os.environ.get('LAB_KERNEL', '')}/{name}.ko") for name in ("vfio_ferry", DRIVER)]
 LIMIT = 120                     # seconds that anything may take
 
 # `ferry` is on the PATH, as the commands that doctor prints want it.
@@ -132,6 +135,34 @@ def give(address, driver):
     write("/sys/bus/pci/drivers_probe", address)
 
 
+def prepare_modprobe(folder):
+    """A tree of modules with ferry's among them, as DKMS leaves it, and a modprobe that uses it."""
+    tree = f"{folder}/lib/modules/{RELEASE}"
+    shown = shell("modprobe --show-depends -a vfio_pci vfio_iommu_type1 mlx5_core libcrc32c").stdout
+    for path in shown.split("insmod "):
+        path = path.strip()
+        if path:
+            place = f"{tree}/kernel/{os.path.basename(path)}"
+            os.makedirs(os.path.dirname(place), exist_ok=True)
+            shutil.copy(path, place)
+    os.makedirs(f"{tree}/updates")
+    for module in MODULES:
+        shutil.copy(module, f"{tree}/updates")
+    shell(f"touch {tree}/modules.order {tree}/modules.builtin && depmod -b {folder}")
+    with open(f"{folder}/modprobe", "w", encoding="ascii") as file:
+        file.write(f'#!/bin/sh\nexec /sbin/modprobe -d {folder} "$@"\n')
+    os.chmod(f"{folder}/modprobe", 0o755)
+    write("/proc/sys/kernel/modprobe", f"{folder}/modprobe")
+
+
+def install():
+    """The tool and its unit where `make install` puts them, and an /etc that can be written to."""
+    shell("cp -a /etc /tmp/etc && mount --bind /tmp/etc /etc && mount -t tmpfs none /usr/local")
+    done = shell(f"make -s -o all -C tools/ferry O={os.path.dirname(FERRY)} install")
+    if done.returncode:
+        bail(f"make install: {said(done)}")
+
+
 def within(seconds, condition):
     end = time.monotonic() + seconds
     while not condition():
@@ -159,3 +190,73 @@ class Holder:
     def end(self):
         self.socket.close()
         self.process.wait(LIMIT)
+
+
+class Devlink:
+    """In place of devlink(8): the model has no switch. It knows ports of VFs, and whether each is migratable.
+
+    PORTS: the addresses of VFs, each with its `enable` or `disable`; a VF's number is its place. What it was told is in
+    said(). `refuses`: it says no to every order. As the real one it has ports in switchdev mode alone, changes the mode
+    only where there are no VFs, and a port's function only where no driver has it.
+    """
+
+    FOLDER = "/tmp/devlink"
+    SCRIPT = """#!/usr/bin/python3
+import json, os, sys
+folder, words = "/tmp/devlink", [w for w in sys.argv[1:] if w not in ("-j", "-p")]
+state = json.load(open(folder + "/state"))
+if words[:2] == ["port", "show"]:
+    print(json.dumps({"port": {name: {"flavour": "pcivf", "pfnum": 0, "vfnum": number, "function": {"migratable": value,
+                                                                                                "hw_addr": f"0c:42:a1:00:00:{number:02x}"}}
+                               for number, (name, value) in enumerate(state["ports"].items())
+                               if state["mode"] == "switchdev" and os.path.exists(f"{state['pf']}/virtfn{number}")}}))
+elif words[:3] == ["dev", "eswitch", "show"]:
+    print(json.dumps({"dev": {words[3]: {"mode": state["mode"]}}}))
+elif words[:3] == ["port", "function", "set"] or words[:3] == ["dev", "eswitch", "set"]:
+    with open(folder + "/said", "a") as file:
+        print(*words, file=file)
+    number = int(words[3].rsplit("/", 1)[1]) - 1 if words[0] == "port" else 0
+    if state["refuses"] or os.path.exists(f"{state['pf']}/virtfn{number}/driver" if words[0] == "port" else f"{state['pf']}/virtfn0"):
+        sys.exit(1)
+    if words[0] == "port":
+        state["ports"][words[3]] = words[5]
+    else:
+        state["mode"] = words[5]
+    json.dump(state, open(folder + "/state", "w"))
+elif words[:2] == ["health", "show"]:
+    print(json.dumps({"health": {}}))
+elif words[:2] == ["dev", "info"]:
+    print(json.dumps({"info": {words[2]: {"driver": "mlx5_core", "serial_number": "MT2143X01234",
+                                          "board.serial_number": "MT2143X01235",
+                                          "versions": {"fixed": {"fw.psid": "MT_0000000838"},
+                                                       "running": {"fw.version": "28.43.1014"}}}}}))
+else:
+    sys.exit(1)
+"""
+
+    def __init__(self, ports, mode="legacy", refuses=False):
+        self.ports = {f"pci/{PF}/{1 + number}": ports[vf] for number, vf in enumerate(ports)}
+        self.mode, self.refuses = mode, refuses
+
+    def __enter__(self):
+        os.makedirs(self.FOLDER)
+        write(f"{self.FOLDER}/said", "")
+        with open(f"{self.FOLDER}/state", "w", encoding="ascii") as file:
+            json.dump({"pf": f"{DEVICES}/{PF}", "ports": self.ports, "mode": self.mode, "refuses": self.refuses}, file)
+        write(f"{self.FOLDER}/devlink", self.SCRIPT)
+        os.chmod(f"{self.FOLDER}/devlink", 0o755)
+        shell(f"mount --bind {self.FOLDER}/devlink /usr/sbin/devlink")
+        return self
+
+    def __exit__(self, *_):
+        shell(f"umount /usr/sbin/devlink; rm -r {self.FOLDER}")
+
+    def said(self):
+        """Its orders since the last look."""
+        lines = read(f"{self.FOLDER}/said").splitlines()
+        write(f"{self.FOLDER}/said", "")
+        return lines
+
+    def migratable(self, number):
+        with open(f"{self.FOLDER}/state", encoding="ascii") as file:
+            return json.load(file)["ports"][f"pci/{PF}/{1 + number}"]

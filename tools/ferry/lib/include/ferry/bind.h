@@ -19,11 +19,16 @@ extern "C" {
  * @address: which function
  * @driver: its driver, "" if none
  * @override: its driver_override, "" if none
+ * @port: of a VF, devlink's port where it was said anew whether it is
+ *	migratable; "" if nothing was said
+ * @migratable: what was said there before
  */
 struct ferry_binding {
 	char address[FERRY_ADDRESS_MAX];
 	char driver[32];
 	char override[32];
+	char port[48];
+	bool migratable;
 };
 
 /**
@@ -34,7 +39,8 @@ struct ferry_binding {
  * @error: filled
  *
  * Loads the driver if need be. The function stays with it: driver_override is
- * set, as it must be for a driver of VFIO's.
+ * set, as it must be for a driver of VFIO's. A VF is made migratable before,
+ * where devlink can do that, unless the driver is vfio-pci.
  *
  * Return: 0, also if it was bound to it already; -EINVAL: no such thing can be
  * done to this function, -ENODEV: no such function, -ENOENT: no such driver,
@@ -51,7 +57,9 @@ FERRY_API int ferry_bind(const char *address, const char *driver, struct ferry_b
  * @was: set to how it was bound; may be NULL
  * @error: filled
  *
- * Clears driver_override.
+ * Clears driver_override. A VF that a driver had which migrates it is not
+ * migratable any more, where devlink can say so: some of its features are
+ * off while it is.
  *
  * Return: as ferry_bind().
  */

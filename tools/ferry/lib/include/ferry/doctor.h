@@ -20,6 +20,13 @@ enum ferry_verdict {
 	FERRY_NO,		/* for this it cannot be migrated */
 };
 
+/* What it costs to do as a check says */
+enum ferry_risk {
+	FERRY_HARMLESS,		/* nobody notices */
+	FERRY_WINDOW,		/* to be done when nobody needs what it stops: @cost says what */
+	FERRY_HURTS,		/* others, who may not know: @cost says whom */
+};
+
 #define FERRY_CHECKS_MAX	24
 
 /**
@@ -28,6 +35,8 @@ enum ferry_verdict {
  * @verdict: how it ended
  * @text: what was found, one line
  * @advice: what to do where no command does it, "" if there is nothing
+ * @risk: of what @mend and @advice ask for
+ * @cost: what it costs and who is hurt, "" if it is harmless
  * @mend: commands for a shell, one a line, that mend it, "" if none do; for
  *	root unless the text says otherwise
  */
@@ -35,7 +44,9 @@ struct ferry_check {
 	char check[20];
 	enum ferry_verdict verdict;
 	char text[320];
-	char advice[256];
+	char advice[320];
+	enum ferry_risk risk;
+	char cost[320];
 	char mend[512];
 };
 
