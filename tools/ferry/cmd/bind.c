@@ -10,12 +10,16 @@
 #include "command.h"
 #include "host.h"
 #include "output.h"
+#include "persist.h"
+
+enum { OPTION_RESTORE = 256 };
 
 struct options {
 	char **addresses;
 	int count;
 	const char *driver;
 	unsigned int vfs;
+	bool persist, restore;
 	bool json;
 };
 
@@ -30,12 +34,20 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'v':
 		options->vfs = number_of(state, "--vfs", arg, 1, UINT16_MAX);
 		return 0;
+	case 'p':
+		options->persist = true;
+		return 0;
+	case OPTION_RESTORE:
+		options->restore = true;
+		return 0;
 	case ARGP_KEY_ARGS:
 		options->addresses = state->argv + state->next;
 		options->count = state->argc - state->next;
 		return 0;
 	case ARGP_KEY_END:
-		if (!options->count)
+		if (options->restore && (options->count || options->persist || options->driver || options->vfs))
+			argp_error(state, "--restore does what " PERSIST_FILE " says, and nothing else");
+		if (!options->count && !options->restore)
 			argp_error(state, "which function? `ferry list` shows their addresses");
 		if (options->vfs && options->count > 1)
 			argp_error(state, "--vfs goes with one physical function");
@@ -47,6 +59,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 static const struct argp_option option_list[] = {
 	{ "driver", 'd', "NAME", 0, "Bind to this driver, not to the one that can migrate the function" },
 	{ "vfs", 'v', "N", 0, "The address is a physical function's: make N VFs of it and bind those" },
+	{ "persist", 'p', NULL, 0, "Note it in " PERSIST_FILE ", and do it again at each start of the machine" },
+	{ "restore", OPTION_RESTORE, NULL, 0, "Do all that is noted there; for " PERSIST_UNIT },
 	{ NULL }
 };
 
@@ -55,7 +69,7 @@ static const struct argp parser = {
 	.parser = parse_option,
 	.args_doc = "BDF...",
 	.doc = "Bind VFs to the VFIO driver that can migrate them."
-	       "\vIt loads the driver if need be. If something fails, or at Ctrl-C, all is put back as it was. A "
+	       "\vIt loads the driver if need be, and makes the VFs migratable where devlink can. If something fails, or at Ctrl-C, all is put back as it was. A "
 	       "function that a program uses is left alone.",
 };
 
@@ -98,6 +112,21 @@ static int bind_all(struct changes *changes, const struct options *options, stru
 	return err;
 }
 
+/* All that is bound now, or nothing. */
+static int note_all(const struct changes *changes, struct ferry_error *error)
+{
+	const char **addresses = calloc(changes->count, sizeof(*addresses));
+	int err;
+
+	if (!addresses)
+		return ferry_fail(error, ENOMEM, "no memory");
+	for (unsigned int i = 0; i < changes->count; i++)
+		addresses[i] = changes->was[i].address;
+	err = persist_note(addresses, changes->count, error);
+	free(addresses);
+	return err;
+}
+
 static int run(int argc, char **argv)
 {
 	struct options options = { 0 };
@@ -107,8 +136,12 @@ static int run(int argc, char **argv)
 
 	parse_arguments(&parser, argc, argv, &options);
 	options.json = json_wanted();
+	if (options.restore)
+		return persist_restore();
 	changes_begin(&changes);
 	err = bind_all(&changes, &options, &error);
+	if (!err && options.persist && !changes_cancelled())
+		err = note_all(&changes, &error);
 	if (err) {
 		changes_undo(&changes);
 		return changes_end(&changes, changes_code(err), &error, options.json);

@@ -9,6 +9,7 @@
 #include "command.h"
 #include "host.h"
 #include "output.h"
+#include "persist.h"
 
 struct options {
 	char **addresses;
@@ -58,7 +59,8 @@ static const struct argp parser = {
 	.doc = "Take functions from VFIO."
 	       "\vWithout --to the kernel chooses who gets a function, as if ferry had never been there; a VF whose "
 	       "physical function has sriov_drivers_autoprobe 0 stays without a driver. If something fails, or at "
-	       "Ctrl-C, all is put back as it was. A function that a program uses is left alone.",
+	       "Ctrl-C, all is put back as it was. A function that a program uses is left alone. What `ferry bind --persist` "
+	       "noted of them is forgotten.",
 };
 
 static int unbind_all(struct changes *changes, const struct options *options, struct ferry_error *error)
@@ -82,7 +84,7 @@ static int unbind_all(struct changes *changes, const struct options *options, st
 
 static void add_vfs(struct changes *changes, const struct ferry_function *pf)
 {
-	struct ferry_binding was;
+	struct ferry_binding was = { 0 };
 	struct ferry_function vf;
 
 	for (unsigned int i = 0; i < pf->vfs_enabled; i++) {
@@ -130,6 +132,9 @@ static int run(int argc, char **argv)
 		ferry_fail(&error, EINTR, "cancelled; all is as it was");
 		return changes_end(&changes, EXIT_CANCELLED, &error, options.json);
 	}
+	/* Also of what is not bound any more, or never was. */
+	if (persist_forget((const char *const *)options.addresses, options.count, &error))
+		return changes_end(&changes, EXIT_FAILED, &error, options.json);
 	return changes_end(&changes, EXIT_DONE, NULL, options.json);
 }
 

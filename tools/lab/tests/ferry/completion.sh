@@ -47,7 +47,7 @@ offers_no_less() {
 COMP_WORDBREAKS=$' \t\n"'\''><=;|&('
 ok "commands" offers_no_less "ferry " "list doctor bind unbind --help"
 ok "commands that begin so" offers "ferry do" doctor
-ok "options of a command" offers "ferry bind --" "--driver --vfs --json --help --usage"
+ok "options of a command" offers "ferry bind --" "--driver --vfs --persist --restore --json --help --usage"
 ok "options that begin so" offers "ferry doctor --t" --try
 ok "functions for doctor: all that it can say something of" offers "ferry doctor " "$FERRY_PF $FERRY_VFS"
 ok "functions for unbind" offers "ferry unbind ${VFS[0]}" "${VFS[0]}"

@@ -31,6 +31,7 @@ FERRY = [
     doctor("-no-iommu", "no-iommu", vfs=0, options=["--append", "intel_iommu=off"]),
     doctor("-shared-group", "shared-group", vfs=0, options=["--append", "pci=disable_acs_redir=pci:1b36:000c"]),
     Scenario("ferry-bind", [f"{TOOL}/bind"], driver="ferry"),
+    Scenario("ferry-persist", [f"{TOOL}/persist"], host=True),
     Scenario("ferry-completion", [f"{TOOL}/completion.sh"], driver="ferry"),
 
     # pipes, links, limits, what does not answer: on devices that are pretended
