@@ -37,6 +37,7 @@ struct command {
 extern const struct command inspect_command;
 extern const struct command watch_command;
 extern const struct command qualify_command;
+extern const struct command report_command;
 
 /* Parses with argp, and --json, but ends with EXIT_USAGE and one line on a wrong use. */
 void parse_arguments(const struct argp *argp, int argc, char **argv, void *input);

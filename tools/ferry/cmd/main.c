@@ -35,6 +35,7 @@ static const struct command *const commands[] = {
 	&inspect_command,
 	&watch_command,
 	&qualify_command,
+	&report_command,
 	NULL
 };
 
