@@ -8,15 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "careful.h"
 #include "command.h"
 #include "interrupt.h"
 #include "local_move.h"
 #include "migrate.h"
 #include "output.h"
 #include "qualify.h"
+#include "record.h"
 #include "workload.h"
 
-enum { OPTION_DOWNTIME = 256, OPTION_TOTAL, OPTION_PRECOPY, OPTION_WORKLOAD };
+enum { OPTION_CAREFUL = 256, OPTION_DOWNTIME, OPTION_TOTAL, OPTION_PRECOPY, OPTION_WORKLOAD };
 
 #define COUNT_DEFAULT	10
 #define COUNT_MAX	100000
@@ -26,6 +28,7 @@ struct request {
 	struct qualification q;
 	unsigned int precopy_limit_s;
 	unsigned int addresses;
+	bool careful;
 };
 
 static const struct argp_option options[] = {
@@ -38,6 +41,9 @@ static const struct argp_option options[] = {
 	{ "workload", OPTION_WORKLOAD, "COMMAND", 0,
 	  "Uses the function: run with `start`, after each migration `moved`, at the end `stop`; "
 	  "has FERRY_DEVICE and FERRY_DEVICE_FD (default: none)" },
+	{ "careful", OPTION_CAREFUL, NULL, 0,
+	  "The first contact with hardware: step by step by rising risk, up to the first surprise; one function will do, "
+	  "and each is left running" },
 	{ NULL }
 };
 
@@ -72,15 +78,20 @@ static error_t parse(int key, char *value, struct argp_state *state)
 	case OPTION_WORKLOAD:
 		request->q.workload = value;
 		return 0;
+	case OPTION_CAREFUL:
+		request->careful = true;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (request->addresses == 2)
 			argp_error(state, "two functions, not more: '%s' is too much", value);
 		request->q.device[request->addresses++] = value;
 		return 0;
 	case ARGP_KEY_END:
-		if (request->addresses < 2)
+		if (request->careful && !request->addresses)
+			argp_error(state, "which function? `ferry list` shows their addresses");
+		if (request->addresses < 2 && !request->careful)
 			argp_error(state, "two functions are needed, to move from one to the other and back");
-		if (same_function(request->q.device[0], request->q.device[1]))
+		if (request->addresses == 2 && same_function(request->q.device[0], request->q.device[1]))
 			argp_error(state, "%s cannot be both ends", request->q.device[0]);
 		return 0;
 	default:
@@ -89,7 +100,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
 }
 
 static const struct argp argp = {
-	options, parse, "BDF BDF",
+	options, parse, "BDF BDF\n--careful BDF [BDF]",
 	"Migrates a function's state to another function of this host and back, again and again, and judges "
 	"how it went: what to run on real hardware before trusting live migration to it. What both functions "
 	"hold is lost, so nobody else may use them.\v"
@@ -247,14 +258,21 @@ static int judge(struct bench *bench)
 {
 	struct qualification *q = &bench->request->q;
 	struct ferry_error error;
-	int err = migrate_all(bench, &error);
+	json_object *result;
+	int err;
 
+	record_begin();
+	err = migrate_all(bench, &error);
 	if (err && !q->count)
 		return complain(EXIT_FAILED, "%s", error.text);
-	if (json_wanted())
-		qualify_show_json(q);
-	else
+	result = qualify_json(q);
+	record_end(result);
+	if (json_wanted()) {
+		json_print(result);
+	} else {
+		json_object_put(result);
 		qualify_show(q);
+	}
 	if (err)
 		return output_end(complain(EXIT_FAILED, "ended after %u migrations: %s", q->count, error.text));
 	if (q->interrupted)
@@ -271,6 +289,15 @@ static int run(int argc, char **argv)
 	int code;
 
 	parse_arguments(&argp, argc, argv, &request);
+	if (request.careful) {
+		const struct careful careful = {
+			.device = { request.q.device[0], request.q.device[1] },
+			.workload = request.q.workload,
+			.json = json_wanted(),
+		};
+
+		return careful_walk(&careful);
+	}
 	interrupt_fd();
 	bench.terminal = output_is_terminal(stderr);
 	request.q.runs = calloc(request.q.wanted, sizeof(*request.q.runs));

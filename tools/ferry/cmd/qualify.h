@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+#include <json-c/json.h>
+
 #include <ferry/error.h>
 #include <ferry/migration.h>
 
@@ -65,6 +67,6 @@ unsigned int qualify_slow_totals(const struct qualification *q);
 unsigned int qualify_failures(const struct qualification *q);
 
 void qualify_show(const struct qualification *q);
-void qualify_show_json(const struct qualification *q);
+json_object *qualify_json(const struct qualification *q);
 
 #endif /* QUALIFY_H */

@@ -299,7 +299,7 @@ static json_object *run_object(const struct qualification *q, const struct quali
 	return object;
 }
 
-void qualify_show_json(const struct qualification *q)
+json_object *qualify_json(const struct qualification *q)
 {
 	json_object *object = json_object_new_object();
 	json_object *devices = json_object_new_array(), *runs = json_object_new_array();
@@ -323,5 +323,5 @@ void qualify_show_json(const struct qualification *q)
 	json_object_object_add(object, "interrupted", json_object_new_boolean(q->interrupted));
 	json_object_object_add(object, "qualified",
 			       q->interrupted ? NULL : json_object_new_boolean(qualified(q)));
-	json_print(object);
+	return object;
 }

@@ -47,6 +47,8 @@ FERRY = [
 
     # looking at functions
     Scenario("ferry-watch", [f"{TOOL}/watch.sh"], driver="ferry", nic=STATE),
+    # a third VF is vfio-pci's
+    Scenario("ferry-careful", [f"{TOOL}/careful"], driver="ferry,ferry,vfio-pci", vfs=3, nic=STATE),
     # the second VF cannot be migrated
     Scenario("ferry-qualify", [f"{TOOL}/qualify.sh"], driver="ferry,vfio-pci", vfs=3, nic=STATE),
 ]
