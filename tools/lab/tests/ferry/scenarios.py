@@ -32,6 +32,7 @@ FERRY = [
     doctor("-shared-group", "shared-group", vfs=0, options=["--append", "pci=disable_acs_redir=pci:1b36:000c"]),
     Scenario("ferry-bind", [f"{TOOL}/bind"], driver="ferry"),
     Scenario("ferry-persist", [f"{TOOL}/persist"], host=True),
+    Scenario("ferry-hardware", [f"{TOOL}/hardware"], driver="ferry", vfs=0),
     Scenario("ferry-report", [f"{TOOL}/report"], driver="ferry"),
     Scenario("ferry-completion", [f"{TOOL}/completion.sh"], driver="ferry"),
 
