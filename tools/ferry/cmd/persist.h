@@ -9,7 +9,7 @@
 
 #include <ferry/bind.h>
 
-#define PERSIST_FILE	"/etc/vfio-ferry.conf"
+#define PERSIST_FILE	FERRY_PERSIST_FILE
 #define PERSIST_UNIT	"ferry-bind.service"
 
 /* These, as they are bound now; of VFs also how many their PF has, and the mode of its switch. */

@@ -34,6 +34,8 @@ void ferry_advise(struct ferry_check *finding, const char *format, ...) __attrib
 /* What it costs to do so; said before each command that does not leave everybody alone. */
 void ferry_cost(struct ferry_check *finding, enum ferry_risk risk, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* " --persist" for a `ferry bind` behind a `ferry unbind`, where the function or its VFs are noted; else "". */
+const char *ferry_persisting(const char *address);
 /* One command, or several, a line each; adds to what there is. */
 void ferry_mend(struct ferry_check *finding, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <ferry/bind.h>
+
+#include "../base/sysfs.h"
 #include "doctor.h"
 
 struct ferry_check *ferry_found(struct examination *e, const char *check, enum ferry_verdict verdict,
@@ -45,6 +48,14 @@ void ferry_cost(struct ferry_check *finding, enum ferry_risk risk, const char *f
 	va_start(args, format);
 	vsnprintf(finding->cost, sizeof(finding->cost), format, args);
 	va_end(args);
+}
+
+const char *ferry_persisting(const char *address)
+{
+	static char noted[1 << 16];
+
+	ferry_sysfs_text(noted, sizeof(noted), FERRY_PERSIST_FILE);
+	return strstr(noted, address) ? " --persist" : "";
 }
 
 void ferry_mend(struct ferry_check *finding, const char *format, ...)

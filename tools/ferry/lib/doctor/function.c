@@ -51,7 +51,8 @@ static void mend_missing(struct examination *e, const struct ferry_function *pf,
 	/* Their number cannot be changed but by way of 0. */
 	ferry_cost(finding, FERRY_WINDOW, "all VFs of %s go, with what was set for them, and come anew; ferry refuses it while a program or the host's network uses one",
 		   pf->address);
-	ferry_mend(finding, "ferry unbind %s --vfs && ferry bind %s --vfs %u", pf->address, pf->address, number + 1);
+	ferry_mend(finding, "ferry unbind %s --vfs && ferry bind %s --vfs %u%s", pf->address, pf->address, number + 1,
+		   ferry_persisting(pf->address));
 }
 
 /*

@@ -107,7 +107,7 @@ static void mend_not_migratable(struct ferry_check *finding, const struct ferry_
 	struct ferry_function pf;
 
 	if (ferry_devlink_port(f, port, sizeof(port)) != FERRY_MIGRATABLE_UNKNOWN) {
-		ferry_mend(finding, "ferry unbind %s && ferry bind %s", f->address, f->address);
+		ferry_mend(finding, "ferry unbind %s && ferry bind %s%s", f->address, f->address, ferry_persisting(f->address));
 	} else if (ferry_devlink_mode(f->pf, mode, sizeof(mode)) && !strcmp(mode, "switchdev")) {
 		ferry_advise(finding, "the switch of %s is in switchdev mode, but `devlink port show` tells no port's function whether it is migratable: that takes iproute2 6.2 or newer, and firmware that knows it",
 			     f->pf);
@@ -115,8 +115,8 @@ static void mend_not_migratable(struct ferry_check *finding, const struct ferry_
 		ferry_advise(finding, "the NIC's switch has to be in switchdev mode before there are VFs; ferry bind then makes them migratable. Their frames reach the wire by their representors, which have to be set up (bridge, Open vSwitch)");
 		ferry_cost(finding, FERRY_HURTS, "the host's own network through %s is cut for a moment, and its %u VFs go and come anew; ferry stops this while a program or the host's network uses one",
 			   f->pf, pf.vfs_enabled);
-		ferry_mend(finding, "ferry unbind %s --vfs && devlink dev eswitch set pci/%s mode switchdev && ferry bind %s --vfs %u",
-			   f->pf, f->pf, f->pf, pf.vfs_enabled);
+		ferry_mend(finding, "ferry unbind %s --vfs && devlink dev eswitch set pci/%s mode switchdev && ferry bind %s --vfs %u%s",
+			   f->pf, f->pf, f->pf, pf.vfs_enabled, ferry_persisting(f->pf));
 	}
 }
 
@@ -130,7 +130,7 @@ static void mend_reason(struct ferry_check *finding, const struct ferry_function
 	} else if (strstr(reason, "not migratable")) {
 		mend_not_migratable(finding, f);
 	} else if (strstr(reason, "bind it again") || strstr(reason, "not run by mlx5_core")) {
-		ferry_mend(finding, "ferry unbind %s && ferry bind %s", f->address, f->address);
+		ferry_mend(finding, "ferry unbind %s && ferry bind %s%s", f->address, f->address, ferry_persisting(f->address));
 	}
 }
 

@@ -14,6 +14,9 @@
 extern "C" {
 #endif
 
+/* What is made and bound anew at each start of the machine: `ferry bind --persist`. */
+#define FERRY_PERSIST_FILE "/etc/vfio-ferry.conf"
+
 /**
  * struct ferry_binding - how a function was bound
  * @address: which function
