@@ -27,7 +27,6 @@ struct request {
 	int count;
 	const char *output;
 	bool dry;
-	bool json;
 };
 
 static error_t parse(int key, char *value, struct argp_state *state)
@@ -40,9 +39,6 @@ static error_t parse(int key, char *value, struct argp_state *state)
 		return 0;
 	case 'n':
 		request->dry = true;
-		return 0;
-	case 'j':
-		request->json = true;
 		return 0;
 	case ARGP_KEY_ARGS:
 		request->addresses = state->argv + state->next;
@@ -59,7 +55,6 @@ static error_t parse(int key, char *value, struct argp_state *state)
 static const struct argp_option options[] = {
 	{ "output", 'o', "FILE", 0, "The archive (default: " DEFAULT_NAME " here)" },
 	{ "dry-run", 'n', NULL, 0, "Show what it would hold, and write nothing" },
-	{ "json", 'j', NULL, 0, "Print JSON, for programs" },
 	{ NULL }
 };
 
@@ -232,12 +227,12 @@ static int run(int argc, char **argv)
 		return complain(EXIT_USAGE, "%s is there already; --output names another", request.output);
 	gather(&report, functions, request.count);
 	redact_all(&report);
-	if (!request.json)
+	if (!json_wanted())
 		show_text(&report);
 	fflush(stdout);
 	if (!request.dry)
 		err = write_archive(&report, request.output, &error);
-	if (request.json)
+	if (json_wanted())
 		show_json(&report, request.dry || err ? NULL : request.output);
 	else if (!request.dry && !err)
 		printf("%s holds that. Look into it before you send it: tar -xzOf %s | less\n", request.output, request.output);
