@@ -97,6 +97,15 @@ def _stock_packages(archive):
     return release, image, headers, source
 
 
+def source_package(kernel):
+    """Debian's whole source of the stock kernel: the .deb."""
+    version = re.match(r"linux-image-.*_(.*)_amd64\.deb", packages.Archive().known("stock-image").name)[1]
+    path = packages.Archive().known(f"source {version}")
+    if not path:
+        raise LabError(f"the source of {kernel.release} is not there; run `tools/lab/lab setup`")
+    return path
+
+
 def _set_up_stock(archive):
     release, image, headers, source = _stock_packages(archive)
     folder = CACHE / "kernel" / f"stock-{release}-{STOCK_RECIPE}"

@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The modules that a run needs beside the kernel's own: ferry's, and the in-tree driver as a peer.
+"""The modules that a run needs beside the kernel's own: ferry's, the in-tree driver as a peer, and another vfio.ko.
 
 The stock kernel has no in-tree variant driver; it is built from Debian's source of that very kernel, unmodified, in
-the cache. It is never shipped: it is the model's independent witness.
+the cache. It is never shipped: it is the model's independent witness. Its vfio.ko passes on no log of written pages;
+one that does is built from the same source, as the package vfio-ferry-logging-dkms does it.
 """
 
 import shutil
 
-from .base import BUILD, CACHE, CHECKOUT, JOBS, LabError, built_folder, lock, run_logged, say, step, tail
+from . import kernels, packages
+from .base import (BUILD, CACHE, CHECKOUT, JOBS, LabError, built_folder, digest, lock, run_logged, say, step,
+                   tail)
 
 FERRY_MODULES = ("vfio_ferry.ko", "mlx5_ferry_vfio_pci.ko")
 FERRY_SOURCE = CHECKOUT / "drivers" / "vfio" / "pci" / "ferry"
+LOGGING = CHECKOUT / "tools" / "logging"
 
 
 DRIVERS = ("ferry", "in-tree", "vfio-pci", "none")
@@ -63,3 +67,25 @@ def _build_peer(kernel, folder):
         shutil.copytree(kernel.source / "drivers/vfio/pci/mlx5", partial, dirs_exist_ok=True)
         run_logged(["make", "-C", kernel.kdir, f"M={partial}", "CONFIG_MLX5_VFIO_PCI=m", f"-j{JOBS}", "modules"], log,
                    "building the in-tree driver")
+
+
+def logging_vfio(kernel):
+    """A vfio.ko for the stock kernel that passes on which pages a device wrote."""
+    if kernel.name != "stock":
+        raise LabError(f"--logging is for the stock kernel; vfio.ko of the {kernel.name} kernel passes the log on by itself")
+    folder = CACHE / "logging" / f"{kernel.folder.name}-{digest(LOGGING)}"
+    with lock("logging"):
+        if not folder.exists():
+            with step(f"building another vfio.ko for {kernel.release}"):
+                _build_logging(kernel, folder)
+    return folder / "vfio.ko"
+
+
+def _build_logging(kernel, folder):
+    log = CACHE / "logs" / "logging.log"
+    with built_folder(folder) as partial:
+        shutil.copytree(LOGGING, partial, dirs_exist_ok=True)
+        packages.unpacked(kernels.source_package(kernel), partial / "source")
+        tarball = next(partial.glob("source/usr/src/linux-source-*.tar.xz"))
+        run_logged([partial / "build", "make", kernel.kdir, tarball], log, "building another vfio.ko", cwd=partial)
+        shutil.rmtree(partial / "source")

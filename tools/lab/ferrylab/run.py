@@ -139,8 +139,9 @@ def plan_of(options, out, command):
                 accelerator="tcg" if options.counted else accelerator(binary, qemu.firmware(), kernel),
                 vfs=options.vfs, memory=options.mem or (MEMORY_DEBUGGING if kernel.debugging else MEMORY),
                 cpus=options.smp, out=out,
-                insmod=modules.to_insert(options.driver.split(","), kernel), command=command, nic=options.nic, trace=trace,
-                autoprobe=options.autoprobe, leaks=kernel.debugging and not options.no_leak_scan,
+                insmod=modules.to_insert(options.driver.split(","), kernel),
+                vfio=modules.logging_vfio(kernel) if options.logging else "",
+                command=command, nic=options.nic, trace=trace, autoprobe=options.autoprobe, leaks=kernel.debugging and not options.no_leak_scan,
                 append=options.append, timeout=options.timeout or 300)
 
 

@@ -11,6 +11,7 @@ import re
 import shlex
 from pathlib import Path
 
+from . import kernels
 from .base import CACHE, CHECKOUT, LabError, digest, lock, run_logged, step
 from .packages import Archive, KEYRING, RELEASE, as_root, mirrors
 
@@ -37,7 +38,7 @@ def build_dependencies():
 
 
 def host_tree(kernel):
-    """A Debian 12 host with DKMS, whose only kernel is the lab's stock one, with its headers."""
+    """A Debian 12 host with DKMS, whose only kernel is the lab's stock one, with its headers and its source."""
     wanted = ["dkms", "kmod", "openssl", "libgnutls30", "libisal2", "libjson-c5", "libpci3"]       # openssl: to sign modules
     archive = Archive()
     version = re.sub(r"-amd64$", "", kernel.release)
@@ -46,7 +47,7 @@ def host_tree(kernel):
                if re.match(rf"linux-(headers|kbuild)-{re.escape(version)}(-amd64|-common)?_", path.name)]
     if len(headers) != 3:
         raise LabError(f"the headers of {kernel.release} are not in {image.parent}; run `tools/lab/lab setup`")
-    return _tree(f"host-{kernel.release}", RELEASE, wanted, [image, *headers])
+    return _tree(f"host-{kernel.release}", RELEASE, wanted, [image, *headers, kernels.source_package(kernel)])
 
 
 def _tree(name, release, wanted, debs):

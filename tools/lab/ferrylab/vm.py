@@ -49,6 +49,7 @@ class Plan:
     cpus: int
     out: Path
     insmod: list = field(default_factory=list)
+    vfio: str = ""          # a vfio.ko in place of the kernel's own
     command: list = field(default_factory=list)
     nic: list = field(default_factory=list)
     trace: Path = None
@@ -141,7 +142,8 @@ class Machine:
         settings = {
             "LAB_KERNEL": plan.kernel.name, "LAB_DRIVER": plan.driver, "LAB_VFS": plan.vfs,
             "LAB_AUTOPROBE": int(plan.autoprobe), "LAB_MODULES": plan.kernel.modules.parents[2],
-            "LAB_INSMOD": " ".join(map(str, plan.insmod)), "LAB_CHECKOUT": CHECKOUT, "LAB_TOKEN": self._token,
+            "LAB_INSMOD": " ".join(map(str, plan.insmod)), "LAB_VFIO": plan.vfio,
+            "LAB_CHECKOUT": CHECKOUT, "LAB_TOKEN": self._token,
             "LAB_LEAKS": "y" if plan.leaks else "", "LAB_SELF": plan.self_address, "LAB_PEER": plan.peer_address,
             "LAB_SHELL": terminal_size() if plan.shell else "", "LAB_TERM": os.environ.get("TERM", "dumb"),
         }

@@ -26,6 +26,8 @@ MIGRATION = "migration"             # a driver that can migrate
 BOTH = ("stock", "debug")
 # The scan for leaked memory takes longer than many a test; one scenario on the debug kernel has it.
 NO_SCAN = ["--no-leak-scan"]
+# The stock kernel's own vfio.ko cannot pass on what a VF wrote.
+LOGGING = ["--logging"]
 PROGRAMS = "build/tests"
 HERE = "tools/lab/tests"
 LOGS = "build/test-logs"
@@ -53,17 +55,18 @@ def less(name, command, vfs=2, **nic):
     return Scenario(f"without-{name}", command, driver=MIGRATION, vfs=vfs, nic=nic)
 
 
-def conformance(name, *programs, vfs=2):
+def conformance(name, *programs, vfs=2, kernels=BOTH, options=()):
     """Programs of the conformance suite against ferry; against other drivers: `make conformance`."""
     return Scenario(f"conformance-{name}",
                     ["env", f"VFIO_MIGRATION_SECONDS={RACE_SECONDS}", f"{HERE}/conformance/suite", *programs],
-                    kernels=BOTH, driver="ferry", vfs=vfs, nic={"state-size": "1M", "total-vfs": 16}, options=NO_SCAN)
+                    kernels=kernels, driver="ferry", vfs=vfs, nic={"state-size": "1M", "total-vfs": 16},
+                    options=[*NO_SCAN, *options])
 
 
-def nested(protocol, kernel, size):
+def nested(protocol, kernel, size, options=()):
     """Stock QEMUs in the VM move a VF, and the guest that uses it, from one to the next."""
     return Scenario(f"nested-{protocol}", [f"{HERE}/nested/nested", protocol], kernels=(kernel,), driver="ferry", vfs=4,
-                    nic={"state-size": size}, options=NO_SCAN)
+                    nic={"state-size": size}, options=[*NO_SCAN, *options])
 
 
 # Of each race; the kernel that finds most with them is also the slowest.
@@ -96,13 +99,14 @@ SCENARIOS = [
     conformance("firmware", "firmware_test", "vmm_test"),
     conformance("states", "behaviour_test", "dma_logging_test", "feature_test", "iommu_modes_test", "low_power_test",
                 "p2p_test", "session_test", "state_test"),
+    conformance("logging", "dma_logging_test", kernels=("stock",), options=LOGGING),
     # where memory runs out, dma-debug gives up for the rest of a boot; so those two come last
     conformance("endurance", "endurance_test", "fail_nth_test", "memcg_test", vfs=16),
     # an image of several chunks, or, where the kernel is slow, of less: one QEMU moves it in words of eight bytes
     nested("region", "debug", "256K"),
     nested("region", "stock", "1M"),
     nested("v2", "stock", "1M"),
-    # vfio of the stock kernel cannot report pages
+    nested("tracked", "stock", "1M", LOGGING),
     nested("tracked", "debug", "1M"),
     nested("iommufd", "debug", "1M"),
     # the witness does as many at once as ferry in the suite's endurance
