@@ -66,7 +66,7 @@ lab: python
 demo: python
 	@$(LAB) setup --kernel stock
 	@$(MAKE) -s -C tools/lab/demo
-	@$(LAB) run --kernel stock --driver ferry --vfs 2 --nic state-size=64M -- sh -c 'build/demo/demo $$FERRY_VFS'
+	@$(LAB) run --kernel stock --logging --driver ferry --vfs 2 --nic state-size=64M -- sh -c 'build/demo/demo $$FERRY_VFS'
 
 # Two hosts, each a virtual machine; what their scripts share with the tests is built with those.
 demo-hosts: python

@@ -30,6 +30,7 @@ enum {
     PIECE       = 1 << 20,
     CHANGE_RATE = 4000,             /* pages of device memory a second */
     DMA_RATE    = 2000,
+    DMA_PAGES   = 16,
     IRQ_RATE    = 200,
     ROUNDS      = 64,               /* of pre-copy after the initial image */
     SMALL       = 256 << 10,        /* dirty bytes that end pre-copy earlier */
@@ -37,6 +38,7 @@ enum {
     PATIENCE    = 20,               /* of so many ms */
 };
 #define IOVA 0x10000000ull
+#define PAGE 4096
 
 static void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 static void fail(const char *fmt, ...)
@@ -95,6 +97,15 @@ static void vf_open(struct vf *vf, const char *bdf)
         fail("%s: no MSI-X", bdf);
 }
 
+/* Where the driver can tell which pages the VF writes, it does from here on. */
+static bool track(struct vf *vf)
+{
+    struct dma_range all = { IOVA, MEMORY };
+    uint64_t page = PAGE;
+
+    return !mig_log_start(&vf->function, &all, 1, &page);
+}
+
 /* A driver's first steps, and then work that does not end. */
 static struct user user_start(struct vf *vf)
 {
@@ -108,12 +119,12 @@ static struct user user_start(struct vf *vf)
     u.eq = fw_create_eq(&vf->fw, fw_create_uar(&vf->fw), 8, 0,
                         1ull << EVENT_COMMAND);
     u.mkey = fw_create_mkey(&vf->fw, u.pd, fw_alloc(&vf->fw, 4096, 4096), 4096, 12);
-    u.dma = fw_alloc(&vf->fw, 16 * 4096, 4096);
+    u.dma = fw_alloc(&vf->fw, DMA_PAGES * PAGE, PAGE);
 
     if (!wl_fill(vf->workload, 0, size, 7))
         fail("the VF's memory could not be filled");
     wl_change(vf->workload, 0, size / 16, CHANGE_RATE, 0);
-    wl_dma(vf->workload, fw_iova(&vf->fw, u.dma), 16 * 4096, 64, DMA_RATE, 0);
+    wl_dma(vf->workload, fw_iova(&vf->fw, u.dma), DMA_PAGES * PAGE, PAGE, DMA_RATE, 0);
     wl_write(vf->workload, WL_IRQ_VECTOR, 1);
     wl_write(vf->workload, WL_IRQ_RATE, IRQ_RATE);
     return u;
@@ -305,6 +316,23 @@ static void compare(struct vf *from, struct vf *to)
           "nothing was lost on the way to the stop");
 }
 
+/* A VMM would send these pages of memory once more; those that DMA goes to must be among them. */
+static void compare_pages(struct vf *vf, struct user *u)
+{
+    static uint64_t bitmap[MEMORY / PAGE / 64];
+    unsigned pages = 0, missing = 0;
+    int err = mig_log_report(&vf->function, IOVA, MEMORY, PAGE, bitmap);
+
+    if (err)
+        fail("the driver does not report written pages: %s", strerror(-err));
+    for (unsigned i = 0; i < MEMORY / PAGE / 64; i++)
+        pages += __builtin_popcountll(bitmap[i]);
+    for (unsigned i = u->dma / PAGE; i < u->dma / PAGE + DMA_PAGES; i++)
+        missing += !(bitmap[i / 64] >> (i % 64) & 1);
+    check(!missing, "every page that DMA went to was reported");
+    printf("      %u of %u pages of memory were written meanwhile\n", pages, MEMORY / PAGE);
+}
+
 static void works(struct vf *vf, struct user *u, struct fw_cmd *pending)
 {
     uint64_t before = wl_read(vf->workload, WL_DMA_COUNT);
@@ -345,6 +373,7 @@ int main(int argc, char **argv)
     struct migration m = { .from = &from, .to = &to };
     struct fw_cmd pending;
     struct user user;
+    bool tracked;
 
     if (argc != 3) {
         fprintf(stderr, "usage: demo SOURCE TARGET (PCI addresses of VFs)\n");
@@ -359,6 +388,9 @@ int main(int argc, char **argv)
            argv[1], wl_read(from.workload, WL_STATE_SIZE) / 1048576.0,
            CHANGE_RATE, argv[2]);
 
+    tracked = track(&from);
+    if (!tracked)
+        printf("Nobody tells which pages it writes: a VMM would send all memory again.\n\n");
     set_state(&to, VFIO_DEVICE_STATE_RESUMING, &m.resume);
     m.p.since = now_ms();
     precopy(&m);
@@ -379,6 +411,8 @@ int main(int argc, char **argv)
 
     fw_move(&to.fw, &from.fw);
     compare(&from, &to);
+    if (tracked)
+        compare_pages(&from, &user);
     m.p.since = now_ms();
     m.p.now = RESUME;
     set_state(&to, VFIO_DEVICE_STATE_RUNNING, NULL);
