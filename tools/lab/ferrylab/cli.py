@@ -139,8 +139,8 @@ def add_run_options(parser, act):
                         help="more words for the kernel's command line, for example intel_iommu=off")
     parser.add_argument("--timeout", type=float, metavar="S", help="stop the VM after this time (default: 300)")
     parser.add_argument("--logging", action="store_true",
-                        help="stock kernel: with a vfio.ko that passes on which pages a device wrote, as the package "
-                             "vfio-ferry-logging-dkms builds it")
+                        help="stock: with another vfio.ko, which passes on what a device wrote, as the package "
+                             "vfio-ferry-logging-dkms has it; the other kernels' own does")
     parser.add_argument("--autoprobe", action="store_true", help="let mlx5_core probe each VF as it appears")
     parser.add_argument("--no-leak-scan", action="store_true", help="debug kernel: do not look for leaked memory")
     parser.add_argument("--console", action="store_true", help="print the kernel's console in any case")
