@@ -17,6 +17,7 @@
 #include "qualify.h"
 #include "record.h"
 #include "workload.h"
+#include "written.h"
 
 enum { OPTION_CAREFUL = 256, OPTION_DOWNTIME, OPTION_TOTAL, OPTION_PRECOPY, OPTION_WORKLOAD };
 
@@ -113,6 +114,7 @@ struct bench {
 	struct request *request;
 	struct ferry_device *device[2];
 	unsigned int source;		/* which of them holds the state */
+	bool offers_memory;		/* for the workload's DMA */
 	bool terminal;
 	unsigned int begun;
 };
@@ -218,13 +220,20 @@ static int migrate(struct bench *bench, struct qualify_run *run, struct ferry_er
 		.progress = bench->terminal ? show_progress : NULL,
 		.opaque = bench,
 	};
+	struct ferry_device *source = bench->device[bench->source];
 	static struct ferry_report report;
-	int err;
+	int err, unknown = 0;
+	bool tracked;
 
 	run->forth = !bench->source;
-	err = local_move(bench->device[bench->source], bench->device[!bench->source], &ferry_options, &report,
-			 &run->error);
+	tracked = bench->offers_memory && written_begin(source);
+	err = local_move(source, bench->device[!bench->source], &ferry_options, &report, &run->error);
 	note(run, &report);
+	if (tracked)
+		unknown = written_end(source, &run->written, error);
+	bench->request->q.tracked = tracked && !unknown;
+	if (!err && unknown)
+		return unknown;
 	if (!err)
 		bench->source = !bench->source;
 	else if (run->outcome != FERRY_STAYED)
@@ -239,7 +248,10 @@ static int migrate(struct bench *bench, struct qualify_run *run, struct ferry_er
 static int migrate_all(struct bench *bench, struct ferry_error *error)
 {
 	struct qualification *q = &bench->request->q;
-	int err = workload(bench, "start", error);
+	int err;
+
+	bench->offers_memory = q->workload && !written_offer(bench->device);
+	err = workload(bench, "start", error);
 
 	while (!err && q->count < q->wanted) {
 		q->interrupted = interrupted();

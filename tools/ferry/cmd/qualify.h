@@ -6,6 +6,7 @@
 #define QUALIFY_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <json-c/json.h>
 
@@ -22,6 +23,7 @@
  * @error: why
  * @figures: of the source's side
  * @rounds: of pre-copy
+ * @written: bytes of memory that the function wrote meanwhile; 0 without a workload, or a driver that tracks it
  * @window_ms: the stop window; with @estimated_ms and @total_ms as in struct ferry_report
  */
 struct qualify_run {
@@ -33,6 +35,7 @@ struct qualify_run {
 	struct ferry_error error;
 	struct ferry_figures figures;
 	unsigned int rounds;
+	uint64_t written;
 	double estimated_ms, window_ms, total_ms;
 };
 
@@ -46,6 +49,7 @@ struct qualify_run {
  * @runs: what was done
  * @count: how many
  * @interrupted: by the user
+ * @tracked: the driver told what the function wrote
  */
 struct qualification {
 	const char *device[2];
@@ -56,6 +60,7 @@ struct qualification {
 	struct qualify_run *runs;
 	unsigned int count;
 	bool interrupted;
+	bool tracked;
 };
 
 /* Did all that was asked for go well, and within the limits? */

@@ -43,9 +43,15 @@ static const struct measure sizes[] = {
 	{ "dirty data", "dirty", OF_FIGURES(dirty_bytes) },
 	{ "stop-copy data", "stop_copy", OF_FIGURES(stop_bytes) },
 	{ "configuration", "config", OF_FIGURES(config_bytes) },
+	{ "written memory", "written", OF_RUN(written) },	/* the last: not always known */
 };
 
 #define COUNT(list) (sizeof(list) / sizeof(*(list)))
+
+static unsigned int known_sizes(const struct qualification *q)
+{
+	return COUNT(sizes) - !q->tracked;
+}
 
 /* Percentiles, by rank: each is a value that was measured. */
 static const unsigned int percents[] = { 50, 90, 99, 100 };
@@ -159,7 +165,7 @@ static void show_sizes(const struct qualification *q)
 	uint64_t values[PERCENTS];
 	char text[HUMAN_SIZE];
 
-	for (unsigned int i = 0; i < COUNT(sizes); i++) {
+	for (unsigned int i = 0; i < known_sizes(q); i++) {
 		percentiles(q, &sizes[i], size_of, values);
 		table_cell(table, "%s", sizes[i].name);
 		for (unsigned int j = 0; j < PERCENTS; j++)
@@ -268,7 +274,7 @@ static void add_percentiles(json_object *to, const struct qualification *q)
 
 	for (unsigned int i = 0; i < COUNT(times); i++)
 		json_object_object_add(times_to, times[i].key, percentiles_object(q, &times[i], time_of));
-	for (unsigned int i = 0; i < COUNT(sizes); i++)
+	for (unsigned int i = 0; i < known_sizes(q); i++)
 		json_object_object_add(sizes_to, sizes[i].key, percentiles_object(q, &sizes[i], size_of));
 	json_object_object_add(to, "phases_ns", times_to);
 	json_object_object_add(to, "bytes", sizes_to);
@@ -292,7 +298,7 @@ static json_object *run_object(const struct qualification *q, const struct quali
 		snprintf(key, sizeof(key), "%s_ns", times[i].key);
 		NUMBER(object, key, time_of(run, &times[i]));
 	}
-	for (unsigned int i = 0; i < COUNT(sizes); i++) {
+	for (unsigned int i = 0; i < known_sizes(q); i++) {
 		snprintf(key, sizeof(key), "%s_bytes", sizes[i].key);
 		NUMBER(object, key, size_of(run, &sizes[i]));
 	}

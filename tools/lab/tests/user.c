@@ -8,7 +8,9 @@
  *   moved   is what was filled still there, and do the changes go on where they were?
  *   stop    no more changes
  *
- * Status 0: all is as it must be. It maps nothing for DMA, since it does not live as long as the VF does.
+ * From the start to the end the VF writes to the first WRITTEN pages of the memory at $FERRY_DMA_IOVA.
+ *
+ * Status 0: all is as it must be.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -21,7 +23,7 @@
 #include "lib/tap.h"
 #include "lib/vfio.h"
 
-enum { CHANGED = 64 << 10, RATE = 2000, SEED = 11, PATIENCE_MS = 10000, PAGE = 4096 };
+enum { CHANGED = 64 << 10, RATE = 2000, SEED = 11, PATIENCE_MS = 10000, PAGE = 4096, WRITTEN = 8 };
 
 /* What is remembered: changes so far, and a page that nobody changes */
 struct notes {
@@ -73,6 +75,7 @@ static void start(struct bar2 vf, const char *path)
 
     if (!wl_fill(vf, 0, size, SEED))
         fail("device memory is not filled");
+    wl_dma(vf, strtoull(getenv("FERRY_DMA_IOVA") ?: "0", NULL, 0), WRITTEN * PAGE, PAGE, RATE, 0);
     wl_write(vf, WL_MEM_COUNT, 0);
     wl_change(vf, 0, CHANGED, RATE, 0);
     notes.word = wl_page(vf, notes.page);
@@ -88,6 +91,8 @@ static void moved(struct bar2 vf, const char *path)
 
     if (wl_page(vf, notes.page) != notes.word)
         fail("a page of device memory is not what it was");
+    if (wl_read(vf, WL_DMA_ERRORS))
+        fail("the bus refused what the VF wrote");
     if (changes < notes.changes)
         fail("changes were lost");
     if (!wl_wait(vf, WL_MEM_COUNT, changes + 1, PATIENCE_MS))
@@ -114,7 +119,9 @@ int main(int argc, char **argv)
         start(vf, argv[1]);
     else if (!strcmp(argv[2], "moved"))
         moved(vf, argv[1]);
-    else
+    else {
         wl_change(vf, 0, CHANGED, 0, 0);
+        wl_write(vf, WL_DMA_RATE, 0);
+    }
     return 0;
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <ferry/device.h>
@@ -314,6 +315,15 @@ static bool kernel_has_bitmaps(void)
 	return found;
 }
 
+/* Debian's 6.12, the kernel for which there is a package. */
+static bool kernel_has_package(void)
+{
+	struct utsname name;
+
+	uname(&name);
+	return !strncmp(name.release, "6.12.", 5) && strstr(name.release, "+deb");
+}
+
 void ferry_check_tracking(struct examination *e)
 {
 	struct ferry_check *finding;
@@ -322,14 +332,20 @@ void ferry_check_tracking(struct examination *e)
 	if (!e->status.migratable)
 		return;
 	if (e->status.dirty_tracking && bitmaps) {
-		ferry_found(e, "tracking", FERRY_FINE, "its driver tracks the memory that it writes to");
+		ferry_found(e, "tracking", FERRY_FINE, "its driver tracks the memory that it writes to: QEMU's default options will do");
 		return;
 	}
 	if (!bitmaps)
-		finding = ferry_found(e, "tracking", FERRY_WARNING, "no driver tracks the memory that a function writes to: the kernel lacks CONFIG_IOMMUFD_DRIVER");
+		finding = ferry_found(e, "tracking", FERRY_WARNING, "QEMU's default options will not do: no driver can tell which memory a function writes to, the kernel lacks CONFIG_IOMMUFD_DRIVER");
 	else
-		finding = ferry_found(e, "tracking", FERRY_WARNING, "its driver does not track the memory that it writes to; with iommufd some IOMMUs do");
-	ferry_advise(finding, "QEMU migrates such a VM only if told to, and then sends all memory while the VM is stopped: -device vfio-pci,host=%s,enable-migration=on,x-pre-copy-dirty-page-tracking=off",
+		finding = ferry_found(e, "tracking", FERRY_WARNING, "QEMU's default options will not do: its driver does not tell which memory it writes to; with iommufd some IOMMUs do");
+	if (bitmaps || !kernel_has_package()) {
+		ferry_advise(finding, "QEMU migrates such a VM only if told to, and then sends all memory while the VM is stopped: -device vfio-pci,host=%s,enable-migration=on,x-no-mmap=on",
+			     e->f.address);
+		return;
+	}
+	ferry_mend(finding, "apt install ./build/deb/*/vfio-ferry-logging-dkms_*.deb");
+	ferry_advise(finding, "in the folder of vfio-ferry's sources, after `make deb`; then restart the machine. Or -device vfio-pci,host=%s,enable-migration=on,x-no-mmap=on, which sends all memory while the VM is stopped",
 		     e->f.address);
 }
 

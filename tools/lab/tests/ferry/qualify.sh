@@ -17,6 +17,11 @@ PATIENT=(--max-downtime 60000)
 USER_OF_VF="$PWD/build/tests/user $WORK/notes"
 
 main() {
+	if [ "${1-}" = logging ]; then
+		counts_what_is_written
+		tap_done
+		return
+	fi
 	without_a_workload
 	under_a_workload
 	limits
@@ -40,6 +45,7 @@ under_a_workload() {
 	ok "under a workload" ends 0 --json -n 4 "${PATIENT[@]}" --workload "$USER_OF_VF" "$ONE" "$TWO"
 	ok "the user of the VF found all of it each time" says_json \
 		"said['qualified'] and said['workload'] == '$USER_OF_VF'"
+	ok "nobody tells what it wrote" says_json "'written' not in said['bytes'] and 'written_bytes' not in said['migrations'][0]"
 	ok "its state was moved" says_json "said['bytes']['initial']['p50'] >= 1 << 20"
 	ok "each percentile is one of the values, in order" says_json \
 		"all((v := sorted(m[k + '_ns'] for m in said['migrations'])) and
@@ -48,6 +54,14 @@ under_a_workload() {
 	ok "the stop window has its parts" says_json \
 		"all(m['window_ns'] > 0 and m['suspend_ns'] > 0 and m['save_ns'] > 0 and m['start_ns'] > 0
 		     for m in said['migrations'])"
+}
+
+# With a driver that tells. The user of the VF has it write to eight pages, more often than a migration takes.
+counts_what_is_written() {
+	ok "under a workload" ends 0 --json -n 2 "${PATIENT[@]}" --workload "$USER_OF_VF" "$ONE" "$TWO"
+	ok "the pages that it wrote are counted" says_json "[m['written_bytes'] for m in said['migrations']] == [8 << 12, 8 << 12]"
+	ok "for people, too" ends 0 -n 2 "${PATIENT[@]}" --workload "$USER_OF_VF" "$ONE" "$TWO"
+	ok "in a line" says '^written memory +32\.0 KiB'
 }
 
 limits() {
@@ -106,4 +120,4 @@ interrupted() {
 	[ $? -eq 4 ]
 }
 
-main
+main "$@"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The tests of the ferry tool, for tools/lab/tests/run to add to the lab's own (scenarios.py)."""
 
-from scenarios import HERE, PROGRAMS, Scenario
+from scenarios import HERE, LOGGING, PROGRAMS, Scenario, in_turn
 
 TOOL = f"{HERE}/ferry"
 CORPUS = "tools/testing/fuzz/corpus"
@@ -24,6 +24,9 @@ FERRY = [
     # the administrator's commands
     doctor("", "usage", "binding", "use"),
     doctor("-host", "host", "nobody", nic={"state-noise": "16M"}),
+    # where the driver tracks what a VF writes
+    Scenario("ferry-logging", in_turn([f"{TOOL}/doctor", "logging"], [f"{TOOL}/qualify.sh", "logging"]), driver="ferry,vfio-pci",
+             vfs=3, nic=STATE, options=LOGGING),
     doctor("-pf", "pf"),
     doctor("-modules", "modules", "interruption"),
     doctor("-no-migration", "no-migration", nic={"migration": "off"}),
