@@ -200,6 +200,7 @@ static void enable_interrupts(void)
 #define CFG_BAR2        0x18
 #define CFG_CAPS        0x34
 #define CAP_MSIX        0x11
+#define CAP_MSIX_TABLE  4
 #define COMMAND_MEMORY  2
 #define COMMAND_MASTER  4
 #define BAR_LOW         0xfffffff0u
@@ -250,13 +251,15 @@ static bool enable_vf(void)
 {
     unsigned msix = msix_capability();
     volatile uint32_t *vector;
+    uint32_t table;
 
     bar0 = bar(CFG_BAR0);
     bar2 = bar(CFG_BAR2);
     if (!bar0 || !bar2 || !msix)
         return false;
     cfg_write(CFG_COMMAND, cfg_read(CFG_COMMAND) | COMMAND_MEMORY | COMMAND_MASTER);
-    vector = (volatile uint32_t *)(bar0 + BAR0_MSIX_TABLE);
+    table = cfg_read(msix + CAP_MSIX_TABLE);        /* not always where the device has it: x-msix-relocation */
+    vector = (volatile uint32_t *)(bar(CFG_BAR0 + 4 * (table & 7)) + (table & ~7u));
     vector[0] = APIC;
     vector[1] = 0;
     vector[2] = VF_VECTOR;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The stock QEMUs, and how each speaks of a migration: options, trace, names of states."""
 
+import re
 from dataclasses import dataclass, field, replace
 
 BUILT = "build/tests/nested"
@@ -25,6 +26,7 @@ class Kind:
     bandwidth: str = ""         # a parameter: what it takes for the link's, instead of what it measures
     objects: list = field(default_factory=list)     # that the device refers to
     machine: str = "q35"
+    tracked: bool = False       # nothing has to be set for a migration
     guest: str = f"{BUILT}/guest"
 
 
@@ -48,7 +50,7 @@ REGION = Kind(
 V2 = Kind(
     binary=f"{BUILT}/qemu-10.0/usr/bin/qemu-system-x86_64",
     firmware=[f"{BUILT}/qemu-10.0/usr/share/qemu", f"{BUILT}/qemu-10.0/usr/share/seabios"],
-    device="enable-migration=on,x-no-mmap=on",
+    device="enable-migration=on,x-msix-relocation=bar5",
     events=["vfio_migration_set_state", "vfio_save_block", "vfio_load_state_device_data",
             "vfio_get_dirty_bitmap"],
     state=r"vfio_migration_set_state.*? state (\w+)",
@@ -60,8 +62,15 @@ V2 = Kind(
     stopped="STOP_COPY",
     bandwidth="avail-switchover-bandwidth")
 
+
+def typed():
+    """The options of vfio-pci that README.md has a person type."""
+    with open("README.md", encoding="utf-8") as file:
+        return re.search(r"^ +qemu-system-x86_64 \.\.\. -device vfio-pci,host=\$VF,?(.*)$", file.read(), re.MULTILINE)[1]
+
+
 # With default options: the VF's driver tells which pages it wrote, so QEMU migrates without being told to.
-TRACKED = replace(V2, device="")
-IOMMUFD = replace(V2, device="iommufd=iommufd0", objects=["iommufd,id=iommufd0"])
+TRACKED = replace(V2, device=typed(), tracked=True, events=[*V2.events, "vfio_load_state_device_buffer_incoming"])
+IOMMUFD = replace(TRACKED, device="iommufd=iommufd0", objects=["iommufd,id=iommufd0"])
 
 KINDS = {"region": REGION, "v2": V2, "tracked": TRACKED, "iommufd": IOMMUFD}

@@ -65,14 +65,15 @@ class Lines:
 
 
 class Vmm:
-    """One QEMU. KIND says which and how (qemus.py), FOLDER is for its logs."""
+    """One QEMU. KIND says which and how (qemus.py), FOLDER is for its logs. Of several VFs the guest uses the first."""
 
     running = []
 
-    def __init__(self, kind, name, vf, folder, incoming=False, options=""):
+    def __init__(self, kind, name, vfs, folder, incoming=False, options=""):
         self.kind = kind
         self.name = name
-        self.vf = vf
+        self.vfs = vfs
+        self.vf = vfs[0]
         self.trace_file = os.path.join(folder, f"{name}.trace")
         self.errors_file = os.path.join(folder, f"{name}.errors")
         monitor, serial = socket.socketpair(), socket.socketpair()
@@ -93,8 +94,9 @@ class Vmm:
                    "-nodefaults", "-no-user-config", "-display", "none", "-vga", "none",
                    "-chardev", f"socket,id=monitor,fd={monitor.fileno()}", "-mon", "chardev=monitor,mode=control",
                    "-chardev", f"socket,id=serial,fd={serial.fileno()}", "-serial", "chardev:serial",
-                   "-device", ",".join(filter(None, ("vfio-pci", f"host={self.vf}", self.kind.device, options))),
                    "-kernel", self.kind.guest, "-D", self.trace_file]
+        for vf in self.vfs:
+            command += ["-device", ",".join(filter(None, ("vfio-pci", f"host={vf}", self.kind.device, options)))]
         for folder in self.kind.firmware:
             command += ["-L", folder]
         for described in self.kind.objects:
