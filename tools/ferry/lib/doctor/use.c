@@ -340,12 +340,12 @@ void ferry_check_tracking(struct examination *e)
 	else
 		finding = ferry_found(e, "tracking", FERRY_WARNING, "QEMU's default options will not do: its driver does not tell which memory it writes to; with iommufd some IOMMUs do");
 	if (bitmaps || !kernel_has_package()) {
-		ferry_advise(finding, "QEMU migrates such a VM only if told to, and then sends all memory while the VM is stopped: -device vfio-pci,host=%s,enable-migration=on,x-no-mmap=on",
+		ferry_advise(finding, "QEMU migrates such a VM only if told to, and then sends all memory while the VM is stopped: -device vfio-pci,host=%s,enable-migration=on,x-msix-relocation=bar5",
 			     e->f.address);
 		return;
 	}
 	ferry_mend(finding, "apt install ./build/deb/*/vfio-ferry-logging-dkms_*.deb");
-	ferry_advise(finding, "in the folder of vfio-ferry's sources, after `make deb`; then restart the machine. Or -device vfio-pci,host=%s,enable-migration=on,x-no-mmap=on, which sends all memory while the VM is stopped",
+	ferry_advise(finding, "in the folder of vfio-ferry's sources, after `make deb`; then restart the machine. Or -device vfio-pci,host=%s,enable-migration=on,x-msix-relocation=bar5, which sends all memory while the VM is stopped",
 		     e->f.address);
 }
 
