@@ -26,7 +26,7 @@ class Kind:
     bandwidth: str = ""         # a parameter: what it takes for the link's, instead of what it measures
     objects: list = field(default_factory=list)     # that the device refers to
     machine: str = "q35"
-    tracked: bool = False       # nothing has to be set for a migration
+    tracked: bool = False       # default limits will do
     guest: str = f"{BUILT}/guest"
 
 
