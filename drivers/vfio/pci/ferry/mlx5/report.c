@@ -174,11 +174,12 @@ static int take_report(struct mlx5_ferry_tracker *tracker,
 	int err;
 
 	do {
-		if (fatal_signal_pending(current))
-			return -EINTR;
 		err = wait_message(tracker, &message);
 		if (!err)
 			err = tell_message(tracker, report, &message);
+		/* The bitmap of who dies cannot be written, and nobody says so. */
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
 		if (err)
 			return err;
 	} while (message.state == MLX5_PAGE_TRACK_STATE_REPORTING);

@@ -41,6 +41,12 @@ static struct mlx5_ferry_tracker *from_vdev(struct vfio_device *vdev)
 
 /* Start and end */
 
+static bool can_track(struct mlx5_core_dev *mdev)
+{
+	return MLX5_CAP_GEN(mdev, adv_virtualization) &&
+	       MLX5_CAP_ADV_VIRTUALIZATION(mdev, pg_track_max_num_range);
+}
+
 /* Gives everything back that there is. */
 static void end(struct mlx5_ferry_tracker *tracker, enum mlx5_ferry_tracking state)
 {
@@ -80,6 +86,9 @@ static int begin(struct mlx5_ferry_tracker *tracker,
 	int log_space, err;
 
 	lockdep_assert_held(&tracker->lock);
+	/* It may have come back with other firmware. */
+	if (!can_track(tracker->nic->mdev))
+		return -EOPNOTSUPP;
 	tracker->log_page = clamp_t(unsigned int, ilog2(*page_size),
 				    CAP(tracker, log_min_page_size),
 				    CAP(tracker, log_max_page_size));
@@ -296,6 +305,7 @@ static int new_tracker(struct mlx5_ferry *nic)
 		return -ENOMEM;
 	tracker->nic = nic;
 	tracker->nb.notifier_call = notify;
+	tracker->detached = true;
 	init_waitqueue_head(&tracker->wait);
 	mutex_init(&tracker->report_lock);
 	mutex_init(&tracker->lock);
@@ -316,8 +326,7 @@ static int new_tracker(struct mlx5_ferry *nic)
  */
 static const char *set_up(struct mlx5_ferry *nic)
 {
-	if (!MLX5_CAP_GEN(nic->mdev, adv_virtualization) ||
-	    !MLX5_CAP_ADV_VIRTUALIZATION(nic->mdev, pg_track_max_num_range))
+	if (!can_track(nic->mdev))
 		return "the firmware of the physical function cannot";
 	if (new_tracker(nic))
 		return "no memory";
@@ -327,6 +336,11 @@ static const char *set_up(struct mlx5_ferry *nic)
 	if (mlx5_sriov_blocking_notifier_register(nic->mdev, nic->vf_id,
 						  &nic->tracker->nb))
 		return "the physical function does not say when it goes";
+	/* From now on it does; until now it may have gone. */
+	if (mlx5_vf_get_core_dev(nic->ferry.core.pdev)) {
+		nic->tracker->detached = false;
+		mlx5_vf_put_core_dev(nic->mdev);
+	}
 	return NULL;
 }
 
