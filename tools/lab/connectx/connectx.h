@@ -219,6 +219,7 @@ typedef struct CxControl {
     uint32_t narmed;
     uint64_t hits;
     uint64_t vhca_sel, kind_sel, counter_sel, opcode_sel;
+    uint64_t report, report_after, report_vhca; /* what a report meets */
     uint64_t counter[COUNTERS];
     uint32_t in_flight, images;                 /* now */
     GHashTable *opcodes;                        /* opcode -> count */

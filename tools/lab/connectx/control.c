@@ -211,6 +211,8 @@ static uint64_t *cx_control_stored(CxControl *control, hwaddr addr)
         return &control->counter_sel;
     case CB_OPCODE:
         return &control->opcode_sel;
+    case CB_REPORT_AFTER:
+        return &control->report_after;
     }
     return NULL;
 }
@@ -246,6 +248,8 @@ static uint64_t cx_control_read(void *opaque, hwaddr addr, unsigned size)
         return control->narmed;
     case CB_FAULT_HITS:
         return control->hits;
+    case CB_REPORT:
+        return control->report;
     case CB_VHCA_STATE:
         return v ? v->mig.state : UINT64_MAX;
     case CB_VHCA_TRACKED:
@@ -272,6 +276,8 @@ static void cx_vhca_action(CxVhca *v, uint64_t action)
         cx_pci_error(v, action == VHCA_PCI_FATAL);
     } else if (action == VHCA_SET_GONE) {
         cx_gone(v);
+    } else if (action == VHCA_FLIP_TRACKERS) {
+        v->pf->adv_virtualization ^= true;
     }
 }
 
@@ -290,6 +296,10 @@ static void cx_control_write(void *opaque, hwaddr addr, uint64_t value,
         cx_fault_defaults(&control->edit);
     } else if (addr == CB_FAULT_ARM) {
         control->narmed = 0;
+    } else if (addr == CB_REPORT && value < REPORT_STATES) {
+        control->report = value;
+        control->report_vhca = control->vhca_sel;
+        qemu_bh_schedule(pf->doorbell_bh);
     } else if (addr == CB_VHCA_ACTION && v) {
         cx_vhca_action(v, value);
     }

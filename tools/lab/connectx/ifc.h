@@ -279,6 +279,7 @@ enum {
     CQE_WQE_COUNTER = 0x3c,
     CQE_OP_OWN      = 0x3f,
     CQE_OP_RESP_SEND_IMM = 3,
+    CQE_OP_RESP_ERR = 14,
 };
 
 /* QP: the context starts at byte 0x18 */

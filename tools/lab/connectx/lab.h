@@ -64,7 +64,7 @@ enum {
     WL_MEM_LIMIT    = 0x0d8,    /* RW: stop at this MEM_COUNT, 0: never */
     WL_MEM_COUNT    = 0x0e0,    /* RW: pages changed; the count is what is written */
 
-    /* DMA: a 64-bit little endian count at IOVA + (count * stride) % len */
+    /* DMA: a 64-bit little endian count at IOVA + dma_place(count) * stride */
     WL_DMA_IOVA     = 0x100,    /* RW */
     WL_DMA_LEN      = 0x108,    /* RW: bytes, a multiple of the stride */
     WL_DMA_STRIDE   = 0x110,    /* RW: bytes from one write to the next, >= 8 */
@@ -85,9 +85,23 @@ enum {
     WL_RECV         = 0x190,    /* GO: as many more; reads as those still to come */
     WL_RECV_COUNT   = 0x198,    /* RW: delivered; byte i of message n is n + i, immediate n */
 
-    WL_SIZE         = 0x1a0,
+    /* which of the places the DMA writes to is next */
+    WL_DMA_SEED     = 0x1a0,    /* RW: 0 in turn, else as dma_place() says */
+
+    WL_SIZE         = 0x1a8,
 };
 #define WORKLOAD_MAGIC      0x31304c5759525246ull   /* "FRRYWL01" */
+
+/* Which of so many places the n-th write goes to, from 0. */
+static inline uint64_t dma_place(uint64_t n, uint64_t places, uint64_t seed)
+{
+    if (!seed) {
+        return n % places;
+    }
+    n = (n + 1) * 0x9e3779b97f4a7c15ull ^ seed;
+    n = (n ^ n >> 30) * 0xbf58476d1ce4e5b9ull;
+    return (n ^ n >> 31) % places;
+}
 
 /* Control block registers, offsets from BAR2_CONTROL of the PF. */
 enum {
@@ -119,6 +133,10 @@ enum {
     CB_OPCODE       = 0x110,    /* RW */
     CB_OPCODE_COUNT = 0x118,    /* RO: commands with that opcode, of all VHCAs */
 
+    /* what becomes of a report of what CB_VHCA wrote */
+    CB_REPORT_AFTER = 0x120,    /* RW: messages that come first */
+    CB_REPORT       = 0x128,    /* GO: REPORT_*; reads as what is still to come */
+
     CB_SIZE         = 0x140,
 };
 #define CONTROL_MAGIC       0x31304c5443525246ull   /* "FRRCTL01" */
@@ -138,6 +156,17 @@ enum {                          /* CB_VHCA_ACTION */
     VHCA_PCI_FATAL  = 3,        /* tells the root port of an uncorrectable error (AER); the PF is gone */
     VHCA_PCI_NONFATAL = 4,      /* the same, of one that the link survives */
     VHCA_SET_GONE   = 5,        /* as if off the bus: BAR 0 reads as ones, until a reset */
+    VHCA_FLIP_TRACKERS = 6,     /* the NIC has no page trackers any more, or has them again */
+};
+
+enum {                          /* CB_REPORT */
+    REPORT_GO_ON        = 0,
+    REPORT_STALL        = 1,    /* no message, until it shall go on */
+    REPORT_ERROR        = 2,    /* the tracker fails, and a message says so */
+    REPORT_SILENT_ERROR = 3,    /* only QUERY_GENERAL_OBJECT says so */
+    REPORT_CQ_ERROR     = 4,    /* an event says that the CQ takes no more */
+    REPORT_BAD_CQE      = 5,    /* instead of a message there is an error in the CQ */
+    REPORT_STATES
 };
 
 enum {                          /* CB_VHCA_STATE */

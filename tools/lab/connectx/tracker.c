@@ -118,6 +118,39 @@ static bool cx_next_dirty(CxTracker *t, uint64_t *page, uint64_t end)
 
 /* ---- reports ---- */
 
+/* What a test wants to become of the report: true if no message is due. */
+static bool cx_report_struck(CxVhca *pf, CxTracker *t, CxQp *host)
+{
+    uint8_t event[EQE_DATA_SIZE] = { 0 }, cqe[CQE_SIZE] = { 0 };
+    CxControl *control = cx_control(pf);
+    uint64_t struck = control->report;
+
+    if (!struck || !t->target ||
+        t->target->vhca_id != control->report_vhca) {
+        return false;
+    }
+    if (control->report_after) {
+        control->report_after--;
+        return false;
+    }
+    if (struck == REPORT_STALL) {
+        return true;
+    }
+    control->report = REPORT_GO_ON;
+    t->state = TRACK_ERROR;
+    if (struck == REPORT_ERROR) {
+        cx_qp_receive(pf, host, NULL, 0, TRACK_ERROR << TRACK_IMM_SHIFT);
+    } else if (struck == REPORT_CQ_ERROR) {
+        t->state = TRACK_TRACKING;      /* the queue's fault */
+        stl_be_p(event, host->cqn);
+        cx_event_async(pf, EVENT_CQ_ERROR, event, 0);
+    } else if (struck == REPORT_BAD_CQE) {
+        cqe[CQE_OP_OWN] = CQE_OP_RESP_ERR << 4;
+        cx_cq_post(pf, host->cqn, cqe);
+    }
+    return true;
+}
+
 /* One message with what fits; false: no credit, or the report is over. */
 static bool cx_report_message(CxVhca *pf, CxTracker *t)
 {
@@ -131,6 +164,9 @@ static bool cx_report_message(CxVhca *pf, CxTracker *t)
 
     if (!host || fw->state != QP_RTS) {
         t->state = TRACK_ERROR;
+        return false;
+    }
+    if (cx_report_struck(pf, t, host)) {
         return false;
     }
     if (!cx_qp_credit(pf, host, &room)) {

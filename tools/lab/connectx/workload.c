@@ -31,7 +31,7 @@ static const CxRegister stored[] = {
     { WL_MEM_LIMIT, true }, { WL_MEM_COUNT, true },
     { WL_DMA_IOVA, true }, { WL_DMA_LEN, true }, { WL_DMA_STRIDE, true },
     { WL_DMA_RATE, true }, { WL_DMA_LIMIT, true }, { WL_DMA_COUNT, true },
-    { WL_DMA_ERRORS, false },
+    { WL_DMA_ERRORS, false }, { WL_DMA_SEED, true },
     { WL_IRQ_VECTOR, true }, { WL_IRQ_RATE, true }, { WL_IRQ_LIMIT, true },
     { WL_IRQ_COUNT, true },
     { WL_RECV_QPN, true }, { WL_RECV_LEN, true }, { WL_RECV_COUNT, true },
@@ -163,7 +163,8 @@ static void cx_workload_dma(CxVhca *v, uint64_t ns)
     }
     for (; n; n--) {
         uint64_t *count = cx_wl(v, WL_DMA_COUNT), value;
-        uint64_t off = *count % (len / stride) * stride;
+        uint64_t off = dma_place(*count, len / stride,
+                                 *cx_wl(v, WL_DMA_SEED)) * stride;
 
         value = cpu_to_le64(++*count);
         cx_count(v, COUNTER_DMA_WRITES, 1);

@@ -369,6 +369,62 @@ static void test_error(struct bench *b)
     destroy(b, id);
 }
 
+/* What a test can have become of a report, and of nobody else's. */
+static void test_struck(struct bench *b)
+{
+    static uint8_t want[PAGES];
+    static const unsigned errors[] = { REPORT_ERROR, REPORT_SILENT_ERROR, REPORT_BAD_CQE };
+    uint32_t id = create(b, "a tracker whose reports are struck");
+
+    memset(want, 0, sizeof(want));
+    write_pages(target, 0, 3 * PER_MSG, 1, want);
+    ctl_report(b->control, b->vf[1].id, REPORT_STALL, 0);
+    report(b, id, TARGET_IOVA, PER_MSG * PAGE);
+    ok_eq(seen.pages, PER_MSG, "another VF's stalled report: this one is told");
+    memset(want, 0, PER_MSG);
+    ctl_report(b->control, target->id, REPORT_STALL, 1);
+    ok_eq(start_report(b, id, TARGET_IOVA, TARGET_SIZE), ST_OK, "a report stalls");
+    ok(take_message(b, true) && seen.state == TRACK_REPORTING, "behind a message");
+    fw_cq_arm(&b->pf, &rx.cq);
+    ok(tracker_state(b, id) == TRACK_REPORTING && !fw_cq_next(&b->pf, &rx.cq), "no other comes");
+    ctl_report(b->control, target->id, REPORT_GO_ON, 0);
+    finish_report(b);
+    check_report(want, "until it shall go on");
+    destroy(b, id);
+
+    for (unsigned i = 0; i < sizeof(errors) / sizeof(*errors); i++) {
+        id = create(b, "a tracker that fails");
+        ctl_report(b->control, target->id, errors[i], 0);
+        start_report(b, id, TARGET_IOVA, PAGE);
+        ok(wait_until(tracker_state(b, id) == TRACK_ERROR, FW_TIMEOUT), "it is in error");
+        ok_eq(ctl_read(b->control, CB_REPORT), REPORT_GO_ON, "once");
+        if (errors[i] != REPORT_SILENT_ERROR)
+            take_message(b, errors[i] == REPORT_ERROR);
+        ok_eq(seen.state, errors[i] == REPORT_ERROR ? TRACK_ERROR : errors[i] == REPORT_BAD_CQE ? 0 : -1,
+              "and its report says what it shall");
+        destroy(b, id);
+    }
+}
+
+/* Writes that are not in turn go where dma_place() says. */
+static void test_scattered(struct bench *b)
+{
+    static uint8_t want[PAGES];
+    uint32_t id = create(b, "a tracker of scattered writes");
+
+    memset(want, 0, sizeof(want));
+    wl_write(target->wl, WL_DMA_SEED, 77);
+    write_pages(target, 0, PAGES, 1, want);
+    wl_write(target->wl, WL_DMA_SEED, 0);
+    memset(want, 0, sizeof(want));
+    for (unsigned i = 0; i < PAGES; i++)
+        want[dma_place(i, PAGES, 77)] = 1;
+    report(b, id, TARGET_IOVA, TARGET_SIZE);
+    check_report(want, "writes at random");
+    ok(seen.pages > PAGES / 2 && seen.pages < PAGES * 3 / 4, "which they are: %u pages of %u", seen.pages, PAGES);
+    destroy(b, id);
+}
+
 static uint32_t refusals_id;
 
 static void build_report(struct bench *b, struct fw *fw, struct fw_cmd *c)
@@ -524,6 +580,8 @@ void test_tracker(struct bench *b)
     test_long(b);
     test_partial_pages(b);
     test_reset(b);
+    test_struck(b);
+    test_scattered(b);
     test_refusals(b);
     test_error(b);
     close_receiver(b);
