@@ -40,6 +40,11 @@ static const struct group groups[] = {
     { "splice", test_splice },
     { "yields", test_yields },
     { "tracking", test_tracking },
+    { "many-tracked", test_many_tracked },
+    { "shadow", test_shadow },
+    { "coarse", test_coarse },
+    { "reports", test_reports },
+    { "tracked-unanswered", test_tracked_unanswered },
     { "scenario", test_scenario },
     { "busy", test_busy },
     { "teardown", test_teardown },      /* loads the modules again: comes last */

@@ -7,6 +7,9 @@ SMALL = {"state-size": "1M"}
 # Enough for several parts of an image.
 PARTS = {"state-size": "20M"}
 WHOLE = {"state-size": "20M", "in-chunks": "off"}
+# Of what is written large pages, few ranges, at least 16 MiB and at most 1 TiB can be told.
+COARSE = {"pg-track-log-min-page-size": 21, "pg-track-max-num-range": 2, "pg-track-log-min-addr-space": 24,
+          "pg-track-log-max-addr-space": 40}
 
 
 def driver(*groups):
@@ -54,7 +57,8 @@ DRIVER = [
     Scenario("driver-cancel", driver("cancel"), kernels=BOTH, driver="ferry", nic=WHOLE,
              options=["--trace", f"{LOGS}/{{name}}.jsonl"], after=[f"{HERE}/driver/keys.py", f"{LOGS}/{{name}}.jsonl"]),
     # here it is for KASAN to see something
-    Scenario("driver-closing", driver("closing"), kernels=("debug",), driver="ferry", nic=SMALL, options=NO_SCAN),
+    Scenario("driver-closing", driver("closing", "coarse"), kernels=("debug",), driver="ferry", nic={**SMALL, **COARSE},
+             options=NO_SCAN),
     Scenario("driver-turns", driver("turns"), kernels=BOTH, driver="ferry", nic=SMALL),
     Scenario("driver-lost", driver("lost"), driver="ferry", nic={**WHOLE, "migration-state": "off"}),
     Scenario("driver-lost-parts", driver("lost"), driver="ferry", nic={**PARTS, "migration-state": "off"}),
@@ -69,8 +73,10 @@ DRIVER = [
     # a kernel that preempts makes nothing of cond_resched()
     Scenario("driver-yields", driver("yields"), driver="ferry", nic=WHOLE),
     # vfio of the stock kernel cannot report pages
-    Scenario("driver-tracking", driver("tracking"), kernels=("debug",), driver="ferry", vfs=3,
+    Scenario("driver-tracking", driver("tracking", "shadow"), kernels=("debug",), driver="ferry", vfs=3,
              nic={**SMALL, "pg-track-log-max-num": 1}),
+    Scenario("driver-reports", driver("many-tracked", "reports"), kernels=("debug",), driver="ferry", vfs=16,
+             nic={**SMALL, "total-vfs": 16, "pg-track-log-max-msg-size": 6}),
     Scenario("driver-kunit", [f"{HERE}/driver/kunit.sh"], kernels=("debug",), driver="ferry", vfs=0, options=NO_SCAN),
 
     # streams between drivers

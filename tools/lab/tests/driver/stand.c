@@ -237,6 +237,21 @@ uint64_t model_hits(struct bench *b)
     return locked(ctl_read(b->control, CB_FAULT_HITS));
 }
 
+void model_report(struct bench *b, struct vf *v, unsigned what, unsigned after)
+{
+    locked((ctl_report(b->control, v->id, what, after), 0));
+}
+
+uint64_t model_counter(struct bench *b, unsigned counter)
+{
+    return locked(ctl_counter(b->control, counter));
+}
+
+void model_vhca(struct bench *b, unsigned vhca_id, unsigned action)
+{
+    locked((ctl_vhca_action(b->control, vhca_id, action), 0));
+}
+
 uint64_t model_objects(struct bench *b, unsigned vhca_id, unsigned kind)
 {
     return locked(ctl_objects(b->control, vhca_id, kind));

@@ -81,6 +81,10 @@ struct stream vf_record_middles(struct vf *v, unsigned middles, uint64_t *sum);
 void model_arm(struct bench *b, struct fault f);
 void model_disarm(struct bench *b);
 uint64_t model_hits(struct bench *b);
+/* What a report of what the VF wrote meets, behind so many messages: REPORT_*. */
+void model_report(struct bench *b, struct vf *v, unsigned what, unsigned after);
+uint64_t model_counter(struct bench *b, unsigned counter);
+void model_vhca(struct bench *b, unsigned vhca_id, unsigned action);
 uint64_t model_objects(struct bench *b, unsigned vhca_id, unsigned kind);
 unsigned model_state(struct bench *b, unsigned vhca_id);
 /* Commands with that opcode since power-on, of all functions. */
@@ -157,5 +161,10 @@ void test_parts(struct bench *b);
 void test_splice(struct bench *b);
 void test_yields(struct bench *b);
 void test_tracking(struct bench *b);
+void test_many_tracked(struct bench *b);
+void test_shadow(struct bench *b);
+void test_coarse(struct bench *b);
+void test_reports(struct bench *b);
+void test_tracked_unanswered(struct bench *b);
 
 #endif
