@@ -9,7 +9,7 @@
 #include "mig.h"
 #include "tap.h"
 
-enum { PIECE = 1 << 20, MAX_RANGES = 16 };
+enum { PIECE = 1 << 20, MAX_RANGES = 256 };
 
 const char *mig_name(int state)
 {
