@@ -268,6 +268,8 @@ static void test_large(struct tracked *t)
         wl_dma(t->v->wl, place(i), CHUNK, PAGE, FAST, CHUNK_PAGES);
         if (!wl_wait(t->v->wl, WL_DMA_COUNT, CHUNK_PAGES, WAIT))
             tap_bail("VF %s does not write", t->v->bdf);
+        /* before the count is set back, with which it would go on where it was */
+        wl_write(t->v->wl, WL_DMA_RATE, 0);
     }
     /* In two parts, of which neither is whole pages. */
     err = err ?: mig_log_report(&t->v->fn, 0, cut, PAGE, bitmap);
