@@ -60,17 +60,17 @@ int link_send_header(struct link *l, struct ferry_error *error)
 
 int link_receive_header(struct link *l, const void *start, size_t size, struct ferry_error *error)
 {
-	struct ferry_header h;
+	struct ferry_header h = { 0 };
 	uint32_t flags;
 	int err;
 
 	memcpy(&h, start, size);
 	err = channel_read(l->channel, (char *)&h + size, sizeof(h) - size, l->stop_fd, error);
-	if (err)
-		return err;
-	/* A TLS record: of a handshake, or an alert at what was sent */
+	/* A TLS record: of a handshake, or an alert at what was sent, which is shorter than a header */
 	if ((h.magic[0] == 0x16 || h.magic[0] == 0x15) && h.magic[1] == 3)
 		return ferry_fail(error, EPROTO, "%s speaks TLS, and this side was given --plain-tcp", l->channel->peer);
+	if (err)
+		return err;
 	if (memcmp(h.magic, FERRY_MAGIC, sizeof(h.magic)))
 		return ferry_fail(error, EPROTO, "%s does not speak ferry's protocol", l->channel->peer);
 	if (le32toh(h.version) != FERRY_PACKET_VERSION)
