@@ -598,8 +598,9 @@ TEST_F_TIMEOUT(stream, random_edits, 120)
 			edit_anyhow(mutation, saved, &random, from, to);
 		}
 		result = mutation_build(mutation);
-		if (IF_CHECKED == MUTATION_REFUSED &&
-		    self->format->protection(&result) == STREAM_CHECKED && !mig_stream_same(&result, saved))
+		if (self->protection == STREAM_CHECKED &&
+		    self->format->protection(&result) == STREAM_CHECKED &&
+		    !mig_stream_same(&result, saved))
 			mutation->verdict = MUTATION_REFUSED;
 		mig_stream_free(&result);
 	}

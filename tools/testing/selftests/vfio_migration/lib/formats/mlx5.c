@@ -7,8 +7,8 @@
  * The body of a record with tag 0 is firmware's and opaque. Writers that
  * protect the stream begin it with a record of identity, may tell the source's
  * shape in another, and follow each of firmware's with a check; a record at the
- * end has a checksum of all the others. A check has the checksum of its data, or a number in which it agrees
- * with the identity: then that is not 0.
+ * end has a checksum of all the others. A check has the checksum of its data, or
+ * a number in which it agrees with the identity: then that is not 0.
  */
 #include <endian.h>
 #include <string.h>
