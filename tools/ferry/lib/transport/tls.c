@@ -30,6 +30,8 @@ struct tls {
 	gnutls_session_t session;
 	gnutls_certificate_credentials_t credentials;
 	pthread_mutex_t lock;
+	/* what the other side's certificate must be good for; the library keeps the pointers until the handshake is over */
+	gnutls_typed_vdata_st wanted[2];
 	char *verify_host;
 	bool shaken;		/* the handshake is over */
 	bool heard;		/* the other side said something, so it has accepted this one */
@@ -106,10 +108,6 @@ int tls_check(const struct ferry_endpoint *e, struct ferry_error *error)
 static int prepare(struct tls *t, struct ferry_channel *c, const struct ferry_endpoint *e, bool server,
 		   const char *host, struct ferry_error *error)
 {
-	gnutls_typed_vdata_st wanted[2] = {
-		{ .type = GNUTLS_DT_KEY_PURPOSE_OID,
-		  .data = (void *)(server ? GNUTLS_KP_TLS_WWW_CLIENT : GNUTLS_KP_TLS_WWW_SERVER) },
-	};
 	int n;
 
 	n = gnutls_certificate_allocate_credentials(&t->credentials);
@@ -130,13 +128,14 @@ static int prepare(struct tls *t, struct ferry_channel *c, const struct ferry_en
 		/* Who is told our CA, and has a certificate of another, shows none: it shall be seen what is wrong. */
 		gnutls_certificate_send_x509_rdn_sequence(t->session, 1);
 	}
-	/* the library keeps the pointer, and looks during the handshake */
+	t->wanted[0].type = GNUTLS_DT_KEY_PURPOSE_OID;
+	t->wanted[0].data = (void *)(server ? GNUTLS_KP_TLS_WWW_CLIENT : GNUTLS_KP_TLS_WWW_SERVER);
 	t->verify_host = host ? strdup(host) : NULL;
-	if (t->verify_host) {
-		wanted[1].type = GNUTLS_DT_DNS_HOSTNAME;
-		wanted[1].data = (void *)t->verify_host;
-	}
-	gnutls_session_set_verify_cert2(t->session, wanted, t->verify_host ? 2 : 1, 0);
+	if (host && !t->verify_host)
+		return ferry_fail(error, ENOMEM, "no memory");
+	t->wanted[1].type = GNUTLS_DT_DNS_HOSTNAME;
+	t->wanted[1].data = (void *)t->verify_host;
+	gnutls_session_set_verify_cert2(t->session, t->wanted, host ? 2 : 1, 0);
 	gnutls_transport_set_int(t->session, c->fd);
 	return 0;
 }
