@@ -343,22 +343,29 @@ bool ferry_stream_at_end(struct ferry_session *session)
 	       stream->control_at == stream->control_end;
 }
 
-static ssize_t ferry_read_iter(struct kiocb *iocb, struct iov_iter *to)
+static ssize_t lock_and_read(struct ferry_session *session, struct sink *sink,
+			     bool nonblock)
 {
-	struct ferry_session *session = iocb->ki_filp->private_data;
-	bool nonblock = ferry_is_nonblocking(iocb);
 	ssize_t done;
 
 	if (ferry_session_is_closed(session))
 		return -ENODEV;
-	if (!iov_iter_count(to))
+	if (!sink_room(sink))
 		return 0;
 	done = ferry_stream_lock(&session->stream, nonblock);
 	if (done)
 		return done;
-	done = ferry_stream_read(session, to, nonblock);
+	done = read_into(session, sink, nonblock);
 	ferry_stream_unlock(&session->stream);
 	return done;
+}
+
+static ssize_t ferry_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct sink sink = { .to = to };
+
+	return lock_and_read(iocb->ki_filp->private_data, &sink,
+			     ferry_is_nonblocking(iocb));
 }
 
 /*
@@ -369,19 +376,10 @@ static ssize_t ferry_splice_read(struct file *file, loff_t *at,
 				 struct pipe_inode_info *pipe, size_t length,
 				 unsigned int flags)
 {
-	bool nonblock = file->f_flags & O_NONBLOCK;
-	struct ferry_session *session = file->private_data;
 	struct sink sink = { .pipe = pipe, .left = length };
-	ssize_t done;
 
-	if (ferry_session_is_closed(session))
-		return -ENODEV;
-	done = ferry_stream_lock(&session->stream, nonblock);
-	if (done)
-		return done;
-	done = read_into(session, &sink, nonblock);
-	ferry_stream_unlock(&session->stream);
-	return done;
+	return lock_and_read(file->private_data, &sink,
+			     file->f_flags & O_NONBLOCK);
 }
 
 static __poll_t ferry_read_poll(struct file *file, poll_table *table)
