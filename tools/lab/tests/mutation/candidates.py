@@ -69,11 +69,11 @@ def find(path, name, arguments):
     return Finder(unit, path, name).faults()
 
 
-def offset(location, how):
-    """Where a location is, by clang's FILE (a macro's arguments have their own) or SPELLING of it."""
+def offset(location):
+    """File and place of a location. What is written as a macro's argument has its own, what a macro made has the macro's."""
     file, line, column, at = cindex.c_object_p(), cindex.c_uint(), cindex.c_uint(), cindex.c_uint()
-    getattr(cindex.conf.lib, f"clang_get{how}Location")(location, cindex.byref(file), cindex.byref(line),
-                                                        cindex.byref(column), cindex.byref(at))
+    cindex.conf.lib.clang_getFileLocation(location, cindex.byref(file), cindex.byref(line), cindex.byref(column),
+                                          cindex.byref(at))
     return (cindex.File(file).name if file else None), at.value
 
 
@@ -99,11 +99,10 @@ class Finder:
             file = cursor.location.file
             if file is None or file.name != self.path:
                 continue
-            start = cursor.extent.start
-            if offset(start, "Spelling") != offset(start, "File"):
-                continue                    # all of it is made by a macro
             if cursor.kind == K.MACRO_INSTANTIATION:
                 self.macros[cursor.extent.start.offset] = (cursor.extent.end.offset, cursor.spelling)
+            elif self.is_macro(self.extent(cursor)):
+                continue
             elif cursor.kind == K.FUNCTION_DECL and cursor.is_definition():
                 self.function = cursor.spelling
                 self.labels = [c for c in cursor.walk_preorder() if c.kind == K.LABEL_STMT]
@@ -123,17 +122,20 @@ class Finder:
             result.append(Fault(**{**fault.__dict__, "nth": seen[key]}))
         return result
 
-    def extent(self, cursor, inside=False):
-        """From where to where the text of a cursor goes; None if it is not written in this file as such, but, for one
-        INSIDE of what a macro made, by that macro."""
-        file, start = offset(cursor.extent.start, "File")
-        last, end = offset(cursor.extent.end, "File")
+    def extent(self, cursor, macro=None):
+        """From where to where the text of a cursor goes; None if it is not written in this file as such, but made by the
+        macro that is written at MACRO."""
+        file, start = offset(cursor.extent.start)
+        last, end = offset(cursor.extent.end)
         if file != self.path or last != self.path or start >= end or start not in self.at:
             return None
-        if offset(cursor.extent.start, "Spelling") != (self.path, start):
-            if inside or start not in self.macros or end < self.macros[start][0]:
-                return None
+        if start == macro or start in self.macros and end < self.macros[start][0]:
+            return None
         return start, end
+
+    def is_macro(self, extent):
+        """Is all of it one macro?"""
+        return bool(extent) and self.macros.get(extent[0], (0, ""))[0] == extent[1]
 
     def said(self, extent):
         return self.text[extent[0]:extent[1]].decode()
@@ -147,8 +149,8 @@ class Finder:
             self.found.setdefault((extent, new, more), Fault(self.name, self.function, line, kind, *extent, old, new,
                                                              0, more))
 
-    def visit(self, cursor, parent, inside=False):
-        extent = self.extent(cursor, inside)
+    def visit(self, cursor, parent, macro=None):
+        extent = self.extent(cursor, macro)
         called = self.called(cursor, extent)
         if called and called.startswith(SAYS):
             self.silent.append(extent)
@@ -158,13 +160,14 @@ class Finder:
                 self.statement(cursor, extent, called)
             self.condition(cursor)
             self.expression(cursor, extent, parent)
-            inside = inside or offset(cursor.extent.start, "Spelling") != (self.path, extent[0])
+            if self.is_macro(extent):
+                macro = extent[0]
         for child in cursor.get_children():
-            self.visit(child, cursor, inside)
+            self.visit(child, cursor, macro)
 
     def called(self, cursor, extent):
         """The name of the function or the macro that a cursor as a whole calls."""
-        if extent and self.macros.get(extent[0], (0, ""))[0] == extent[1]:
+        if self.is_macro(extent):
             return self.macros[extent[0]][1]
         if cursor.kind == K.CALL_EXPR:
             return cursor.spelling or self.said(extent).split("(")[0].split(">")[-1].split(".")[-1] if extent else ""
@@ -284,7 +287,7 @@ class Finder:
             self.name_of_constant(cursor, extent)
         elif kind == K.RETURN_STMT and children:
             self.result(children[0])
-        if self.macros.get(extent[0], (0, ""))[0] == extent[1]:
+        if self.is_macro(extent):
             self.macro(cursor, extent, parent)
 
     def binary(self, children, negated):
@@ -297,7 +300,7 @@ class Finder:
             right = self.extent(children[1])
             self.add("shift changed", right, f"({self.said(right)} + 1)")
         elif operator in ("+", "-") and children[0].type.get_canonical().kind != T.POINTER:
-            self.add("shift changed", (start, end), "-" if operator == "+" else "+")
+            self.add("sign exchanged", (start, end), "-" if operator == "+" else "+")
         elif operator == "=":
             self.pointer(children[1])
 
