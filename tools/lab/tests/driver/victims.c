@@ -120,13 +120,13 @@ struct victim victim_of(struct bench *b, struct vf *v, const struct phase *phase
 
 bool victim_is_over(struct victim *w)
 {
-    int state = mig_get(&w->v->fn);
+    bool over = wait_until(mig_get(&w->v->fn) == VFIO_DEVICE_STATE_ERROR, PATIENCE);
     int64_t lost = ferry_number(w->v, "stats", "leaked_bytes");
     bool dead = fd_is_dead(w->fd, w->load);
 
-    if (state != VFIO_DEVICE_STATE_ERROR || lost)
-        tap_diag("VF %s: state %s, %lld bytes are lost", w->v->bdf, mig_name(state), (long long)lost);
-    return state == VFIO_DEVICE_STATE_ERROR && !lost && dead;
+    if (!over || lost)
+        tap_diag("VF %s: state %s, %lld bytes are lost", w->v->bdf, mig_name(mig_get(&w->v->fn)), (long long)lost);
+    return over && !lost && dead;
 }
 
 static bool is_available(struct vf *v, const char *word)
