@@ -344,6 +344,7 @@ void ferry_check_tracking(struct examination *e)
 			     e->f.address);
 		return;
 	}
+	ferry_cost(finding, FERRY_WINDOW, "it replaces vfio.ko, through which all VFIO on this machine goes; in effect with a restart, which stops everything that runs");
 	ferry_mend(finding, "apt install ./build/deb/*/vfio-ferry-logging-dkms_*.deb");
 	ferry_advise(finding, "in the folder of vfio-ferry's sources, after `make deb`; then restart the machine. Or -device vfio-pci,host=%s,enable-migration=on,x-msix-relocation=bar5, which sends all memory while the VM is stopped",
 		     e->f.address);
