@@ -22,6 +22,7 @@
 #include "output.h"
 #include "record.h"
 #include "workload.h"
+#include "written.h"
 
 #include "../lib/base/wait.h"
 
@@ -266,8 +267,9 @@ static int under_workload(struct walk *walk, struct ferry_error *error)
 	double window_ms;
 	int err;
 
-	/* It begins with functions that nobody has used. */
+	/* It begins with functions that nobody has used, and without memory for DMA if there is none. */
 	walk->holder = 0;
+	written_offer(walk->device);
 	err = ferry_device_reset(walk->device[0], error) ?: ferry_device_reset(walk->device[1], error) ?:
 	      workload_run(command, "start", walk->device[0], error);
 	for (int i = 0; i < 2 && !err; i++)

@@ -8,7 +8,7 @@
  *   moved   is what was filled still there, and do the changes go on where they were?
  *   stop    no more changes
  *
- * From the start to the end the VF writes to the first WRITTEN pages of the memory at $FERRY_DMA_IOVA.
+ * From the start to the end the VF writes to the first WRITTEN pages of the memory at $FERRY_DMA_IOVA, if there is some.
  *
  * Status 0: all is as it must be.
  */
@@ -72,10 +72,12 @@ static void start(struct bar2 vf, const char *path)
 {
     uint64_t size = wl_read(vf, WL_STATE_SIZE);
     struct notes notes = { .page = size / PAGE - 1 };
+    const char *iova = getenv("FERRY_DMA_IOVA");
 
     if (!wl_fill(vf, 0, size, SEED))
         fail("device memory is not filled");
-    wl_dma(vf, strtoull(getenv("FERRY_DMA_IOVA") ?: "0", NULL, 0), WRITTEN * PAGE, PAGE, RATE, 0);
+    if (iova)
+        wl_dma(vf, strtoull(iova, NULL, 0), WRITTEN * PAGE, PAGE, RATE, 0);
     wl_write(vf, WL_MEM_COUNT, 0);
     wl_change(vf, 0, CHANGED, RATE, 0);
     notes.word = wl_page(vf, notes.page);

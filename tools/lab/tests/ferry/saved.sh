@@ -29,7 +29,7 @@ of_ferry() {
 		 d['identity']['vendor'] == 0x15b3 and d['identity']['device'] == $(cat "/sys/bus/pci/devices/$OWN/device")"
 	ok "and its shape" says_json \
 		"(s := said['devices'][0]['shape'])['msix_vectors'] == 32 and s['bar_bytes'] == [2**20, 0, 2**20, 0, 0, 0] and
-		 [c['id'] for c in s['pci_capabilities'] if c['offset'] >= 256] == [14]"
+		 [c['id'] for c in s['pci_capabilities'] if c['offset'] >= 256] == [1, 14]"
 	ok "and one final image at least, and nothing else" says_json \
 		"(i := said['devices'][0]['images'])['final']['count'] > 0 and i['unknown']['count'] == 0"
 	ok "a pre-copy is saved" save --raw --leave-running "$OWN" "$WORK/precopy"
