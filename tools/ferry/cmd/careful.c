@@ -24,6 +24,7 @@
 #include "workload.h"
 #include "written.h"
 
+#include "../lib/base/kernel_log.h"
 #include "../lib/base/wait.h"
 
 #define PIECE		(1 << 20)
@@ -33,7 +34,6 @@
 #define NO_HURRY_MS	60000
 /* Priorities of the kernel's log: this and what is more urgent is a surprise. */
 #define LOG_WARNING	4
-#define LOG_RECORD_MAX	8192
 
 enum outcome {
 	NOT_DONE,
@@ -311,20 +311,11 @@ static bool is_about_us(const struct walk *walk, const char *record)
 
 static int check_log(struct walk *walk, struct ferry_error *error)
 {
-	char record[LOG_RECORD_MAX];
-	ssize_t n;
+	char record[FERRY_KERNEL_RECORD_MAX];
 
-	while (walk->log >= 0) {
-		n = read(walk->log, record, sizeof(record) - 1);
-		if (n < 0 && (errno == EPIPE || errno == EINTR))
-			continue;
-		if (n <= 0)
-			break;
-		record[n] = '\0';
-		record[strcspn(record, "\n")] = '\0';
+	while (ferry_kernel_log_next(walk->log, record))
 		if ((atoi(record) & 7) <= LOG_WARNING && is_about_us(walk, record))
 			return ferry_fail(error, EBADE, "the kernel says: %.200s", record + strcspn(record, ";") + !!strchr(record, ';'));
-	}
 	return 0;
 }
 
@@ -481,7 +472,7 @@ static int begin(struct walk *walk, struct ferry_error *error)
 			return err;
 		walk->count++;
 	}
-	walk->log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	walk->log = ferry_kernel_log_open();
 	return check_failures(walk, true, error);
 }
 

@@ -19,12 +19,12 @@
 #include "gather.h"
 #include "record.h"
 
+#include "../lib/base/kernel_log.h"
 #include "../lib/base/program.h"
 #include "../lib/base/sysfs.h"
 
 #define TEXT_MAX	(1 << 20)
 #define DEBUGFS		"/sys/kernel/debug"
-#define LOG_RECORD_MAX	8192
 
 static void no_memory(void)
 {
@@ -222,20 +222,12 @@ static bool is_log_line(const char *line)
 
 static void add_log(struct report *report)
 {
-	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	char record[LOG_RECORD_MAX], *text = room(), *said;
+	char record[FERRY_KERNEL_RECORD_MAX], *text = room(), *said;
+	int fd = ferry_kernel_log_open();
 	size_t used = 0;
-	ssize_t n;
+	int n;
 
-	for (;;) {
-		n = fd < 0 ? -1 : read(fd, record, sizeof(record) - 1);
-		if (n < 0 && fd >= 0 && (errno == EPIPE || errno == EINTR))
-			continue;
-		if (n <= 0)
-			break;
-		record[n] = '\0';
-		/* "priority,sequence,microseconds,flags;what it says", then lines that repeat the device */
-		record[strcspn(record, "\n")] = '\0';
+	while (ferry_kernel_log_next(fd, record)) {
 		said = strchr(record, ';');
 		if (!said || !is_log_line(said))
 			continue;
