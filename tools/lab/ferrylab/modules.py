@@ -53,39 +53,37 @@ def build_ferry(kernel):
 
 def peer(kernel):
     """The in-tree driver for a kernel whose package leaves it out."""
-    folder = CACHE / "peer" / kernel.folder.name
-    with lock("peer"):
+    return _made("peer", kernel.folder.name, f"building the in-tree driver for {kernel.release}, unmodified",
+                 lambda partial, log: _build_peer(kernel, partial, log)) / "mlx5-vfio-pci.ko"
+
+
+def _made(name, key, what, build):
+    """A folder of the cache, which is built if it is not there."""
+    folder = CACHE / name / key
+    with lock(name):
         if not folder.exists():
-            with step(f"building the in-tree driver for {kernel.release}, unmodified"):
-                _build_peer(kernel, folder)
-    return folder / "mlx5-vfio-pci.ko"
+            with step(what), built_folder(folder) as partial:
+                build(partial, CACHE / "logs" / f"{name}.log")
+    return folder
 
 
-def _build_peer(kernel, folder):
-    log = CACHE / "logs" / "peer.log"
-    with built_folder(folder) as partial:
-        shutil.copytree(kernel.source / "drivers/vfio/pci/mlx5", partial, dirs_exist_ok=True)
-        run_logged(["make", "-C", kernel.kdir, f"M={partial}", "CONFIG_MLX5_VFIO_PCI=m", f"-j{JOBS}", "modules"], log,
-                   "building the in-tree driver")
+def _build_peer(kernel, partial, log):
+    shutil.copytree(kernel.source / "drivers/vfio/pci/mlx5", partial, dirs_exist_ok=True)
+    run_logged(["make", "-C", kernel.kdir, f"M={partial}", "CONFIG_MLX5_VFIO_PCI=m", f"-j{JOBS}", "modules"], log,
+               "building the in-tree driver")
 
 
 def logging_vfio(kernel):
     """A vfio.ko that passes on which pages a device wrote, where the kernel's own does not."""
     if kernel.name != "stock":
         return ""
-    folder = CACHE / "logging" / f"{kernel.folder.name}-{digest(LOGGING)}"
-    with lock("logging"):
-        if not folder.exists():
-            with step(f"building another vfio.ko for {kernel.release}"):
-                _build_logging(kernel, folder)
-    return folder / "vfio.ko"
+    return _made("logging", f"{kernel.folder.name}-{digest(LOGGING)}", f"building another vfio.ko for {kernel.release}",
+                 lambda partial, log: _build_logging(kernel, partial, log)) / "vfio.ko"
 
 
-def _build_logging(kernel, folder):
-    log = CACHE / "logs" / "logging.log"
-    with built_folder(folder) as partial:
-        shutil.copytree(LOGGING, partial, dirs_exist_ok=True)
-        packages.unpacked(kernels.source_package(kernel), partial / "source")
-        tarball = next(partial.glob("source/usr/src/linux-source-*.tar.xz"))
-        run_logged([partial / "build", "make", kernel.kdir, tarball], log, "building another vfio.ko", cwd=partial)
-        shutil.rmtree(partial / "source")
+def _build_logging(kernel, partial, log):
+    shutil.copytree(LOGGING, partial, dirs_exist_ok=True)
+    packages.unpacked(kernels.source_package(kernel), partial / "source")
+    tarball = next(partial.glob("source/usr/src/linux-source-*.tar.xz"))
+    run_logged([partial / "build", "make", kernel.kdir, tarball], log, "building another vfio.ko", cwd=partial)
+    shutil.rmtree(partial / "source")

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../lib/lab.h"
 #include "refusals.h"
 
 enum {
@@ -28,15 +29,10 @@ enum {
 
 static FILE *image_file(const char *folder, unsigned i, const char *mode)
 {
-    const char *where = getenv(folder);
-    char path[256];
-    FILE *f;
+    char name[32];
 
-    snprintf(path, sizeof(path), "%s/image.%u", where ? where : ".", i);
-    f = fopen(path, mode);
-    if (!f)
-        tap_bail("cannot open %s", path);
-    return f;
+    snprintf(name, sizeof(name), "image.%u", i);
+    return lab_file(folder, name, mode);
 }
 
 void test_export(struct bench *b)

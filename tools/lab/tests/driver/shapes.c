@@ -9,25 +9,13 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "../lib/lab.h"
 #include "records.h"
 #include "sweep.h"
 
-static FILE *file_in(const char *folder, const char *name, const char *mode)
-{
-    const char *where = getenv(folder);
-    char path[256];
-    FILE *f;
-
-    snprintf(path, sizeof(path), "%s/%s", where ? where : ".", name);
-    f = fopen(path, mode);
-    if (!f)
-        tap_bail("cannot open %s", path);
-    return f;
-}
-
 static void leave(const char *name, const void *data, size_t len)
 {
-    FILE *f = file_in("LAB_OUT", name, "w");
+    FILE *f = lab_file("LAB_OUT", name, "w");
 
     if (fwrite(data, 1, len, f) != len || fclose(f))
         tap_bail("cannot write %s", name);
@@ -35,7 +23,7 @@ static void leave(const char *name, const void *data, size_t len)
 
 static struct stream find(const char *name)
 {
-    FILE *f = file_in("SHAPES", name, "r");
+    FILE *f = lab_file("SHAPES", name, "r");
     struct stream s = { 0 };
     char part[4096];
     size_t n;

@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "../lib/child.h"
 #include "stand.h"
 
 enum {
@@ -165,21 +166,24 @@ struct asker {
     int fd;
 };
 
-static int ask(struct asker *a)
+static int ask(void *arg)
 {
+    struct asker *a = arg;
     struct vfio_precopy_info info;
 
     return mig_precopy_info(a->fd, &info);
 }
 
-static int move(struct asker *a)
+static int move(void *arg)
 {
+    struct asker *a = arg;
+
     return mig_set(&a->v->fn, VFIO_DEVICE_STATE_PRE_COPY_P2P, NULL);
 }
 
 static const struct victim {
     const char *name;
-    int (*call)(struct asker *a);
+    int (*call)(void *asker);
 } victims[] = {
     { "VFIO_MIG_GET_PRECOPY_INFO", ask },
     { "SET_STATE(PRE_COPY_P2P)", move },
@@ -226,35 +230,13 @@ static void test_killed(struct bench *b, struct vf *v, const struct victim *vict
 
 /* ---- the state ---- */
 
-struct mover {
-    struct vf *v;
-    pid_t tid;
-    int err;
-};
-
-static void *stop_p2p(void *arg)
-{
-    struct mover *m = arg;
-
-    __atomic_store_n(&m->tid, gettid(), __ATOMIC_RELEASE);
-    m->err = mig_set(&m->v->fn, VFIO_DEVICE_STATE_PRE_COPY_P2P, NULL);
-    return NULL;
-}
-
-static bool moves(struct mover *m)
-{
-    pid_t tid = __atomic_load_n(&m->tid, __ATOMIC_ACQUIRE);
-
-    return tid && task_waits_in(tid, SYS_ioctl);
-}
-
 /* An arc waits for a SAVE; who only asks where the function is does not wait for the arc. */
 static void test_state(struct bench *b, struct vf *v)
 {
-    struct mover m = { .v = v };
+    struct asker a = { .v = v };
     uint64_t hits = model_hits(b);
     enum vfio_device_mig_state state;
-    pthread_t moving;
+    struct child mover;
     bool busy;
     int fd;
 
@@ -262,15 +244,16 @@ static void test_state(struct bench *b, struct vf *v)
     fd = begin_precopy(v);
     if (!wait_until(model_hits(b) > hits, FOREVER_MS))
         tap_bail("nothing is saved");
-    pthread_create(&moving, NULL, stop_p2p, &m);
-    if (!wait_until(moves(&m), FOREVER_MS))
+    mover = child_start(move, &a);
+    if (!wait_until(task_waits_in(mover.pid, SYS_ioctl), FOREVER_MS))
         tap_bail("PRE_COPY_P2P does not wait for the SAVE");
     state = mig_get(&v->fn);
     busy = model_busy(b);
-    pthread_join(moving, NULL);
+    if (!wait_until(child_over(&mover), FOREVER_MS))
+        tap_bail("PRE_COPY_P2P does not end with the SAVE");
     model_disarm(b);
     ok(busy && state == VFIO_DEVICE_STATE_PRE_COPY, "the state is told while an arc waits for a SAVE: %d", state);
-    ok(!m.err && mig_get(&v->fn) == VFIO_DEVICE_STATE_PRE_COPY_P2P, "and the new one when it is through");
+    ok(!child_result(&mover) && mig_get(&v->fn) == VFIO_DEVICE_STATE_PRE_COPY_P2P, "and the new one when it is through");
     close(fd);
     vf_reset(v);
 }
