@@ -8,7 +8,7 @@
  */
 #include "compat.h"
 #include "estimate.h"
-#include "save.h"
+#include "measure.h"
 #include "session.h"
 #include "wire.h"
 
@@ -42,10 +42,22 @@ static int take_slot(struct ferry_session *session)
 	return err;
 }
 
+/*
+ * Give the slot back after a question. If there is more state than was known,
+ * the reserve follows while there is time for it: the worker sees to that.
+ */
+static void give_slot(struct ferry_vf *vf, u64 known)
+{
+	if (READ_ONCE(vf->full_bytes) > known)
+		ferry_worker_kick(vf);
+	ferry_slot_give(vf);
+}
+
 /* Ask the firmware what changed, unless that takes long. */
 static int refresh_estimate(struct ferry_session *session)
 {
 	struct ferry_queue *queue = &session->queue;
+	u64 known = READ_ONCE(session->vf->full_bytes);
 	struct vfio_ferry_estimate estimate;
 	int err;
 
@@ -56,8 +68,8 @@ static int refresh_estimate(struct ferry_session *session)
 		return err == -ERESTARTSYS ? err : 0;
 	/* Who had the slot before may have changed the answer. */
 	if (ferry_queue_can_change(queue))
-		err = ferry_save_query_changes(session, &estimate);
-	ferry_slot_give(session->vf);
+		err = ferry_measure_changes(session, &estimate);
+	give_slot(session->vf, known);
 	/* Without a track nothing is to come, and that is no failure. */
 	return err == -ESTALE ? 0 : err;
 }
@@ -198,18 +210,18 @@ static bool is_loading(struct ferry_vf *vf)
  */
 int ferry_estimate_stop(struct ferry_vf *vf, u64 *bytes)
 {
+	u64 known = READ_ONCE(vf->full_bytes);
 	struct vfio_ferry_estimate estimate;
 	int err;
 
 	*bytes = final_bytes(vf);
 	if (*bytes)
 		return 0;
-	err = READ_ONCE(vf->full_bytes) ? ferry_slot_try(&vf->slot) :
-					  ferry_slot_take(&vf->slot);
+	err = known ? ferry_slot_try(&vf->slot) : ferry_slot_take(&vf->slot);
 	if (!err) {
 		/* A function that is being loaded has no state to measure. */
 		if (!is_loading(vf))
-			err = ferry_save_query_full(vf, &estimate);
+			err = ferry_measure_full(vf, &estimate);
 		ferry_slot_give(vf);
 	}
 	if (err && !READ_ONCE(vf->full_bytes) && !is_loading(vf))

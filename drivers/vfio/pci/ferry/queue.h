@@ -22,7 +22,7 @@
 /* Least memory that a writer asks for at once */
 #define FERRY_WRITE_STEP_MIN	SZ_64K
 
-/* What the session is for at present. Written in fsm.c's steps and save.c. */
+/* What the session is for at present. Written in fsm.c's steps, by saves and loads. */
 enum ferry_phase {
 	FERRY_PHASE_OPENED,	/* save: the arc that opens it is under way */
 	FERRY_PHASE_PAUSED,	/* save: PRE_COPY_P2P, nothing new */
