@@ -222,7 +222,7 @@ int ferry_estimate_stop(struct ferry_vf *vf, u64 *bytes)
 		/* A function that is being loaded has no state to measure. */
 		if (!is_loading(vf))
 			err = ferry_measure_full(vf, &estimate);
-		ferry_slot_give(vf);
+		give_slot(vf, known);
 	}
 	if (err && !READ_ONCE(vf->full_bytes) && !is_loading(vf))
 		return err;
