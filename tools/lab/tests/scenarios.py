@@ -13,7 +13,7 @@ class Scenario:
     vfs: int = 2
     nic: dict = field(default_factory=dict)
     smp: int = 1                    # on few processors two VMs of one CPU are faster than one of two
-    options: list = field(default_factory=list)     # {name} becomes the run's, also in `after`
+    options: list = field(default_factory=list)     # {name} and {kernel} become the run's, also in commands
     peer: list = None               # `lab pair`: the command of the other VM
     after: list = None              # then, on the host
     needs: str = None               # a scenario whose output this one reads
@@ -76,7 +76,7 @@ OTHER_LIMITS = {"pg-track-log-max-num": 3, "pg-track-max-num-range": 5, "pg-trac
                 "pg-track-log-min-page-size": 13, "pg-track-log-max-page-size": 20}
 # Slow enough for other commands to come while an image is on its way.
 SLOW_IMAGES = {"save-mbps": 200, "load-mbps": 200}
-IMAGES = f"{LOGS}/stock.bare.out"
+IMAGES = f"{LOGS}/{{kernel}}.bare.out"
 
 SCENARIOS = [
     # the longest first

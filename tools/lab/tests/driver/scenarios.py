@@ -43,7 +43,7 @@ DRIVER = [
     Scenario("driver-never", driver("never"), driver="ferry", vfs=5, nic=SMALL),
     Scenario("driver-streams", driver("streams"), driver="ferry", vfs=4, nic=SMALL),
     Scenario("driver-shapes", driver("shapes"), driver="ferry", nic=SMALL),
-    *(Scenario(f"driver-shapes-{name}", ["env", f"SHAPES={LOGS}/stock.driver-shapes.out", *why, *driver("other-shape")],
+    *(Scenario(f"driver-shapes-{name}", ["env", f"SHAPES={LOGS}/{{kernel}}.driver-shapes.out", *why, *driver("other-shape")],
                driver="ferry", vfs=1, nic={**SMALL, **nic}, needs="driver-shapes")
       for name, nic, why in OTHER_SHAPES),
     Scenario("driver-readers", driver("readers"), kernels=("debug",), driver="ferry", nic=SMALL),
