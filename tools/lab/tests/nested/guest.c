@@ -7,7 +7,7 @@
  *
  * It obeys letters, and answers each with one line; see commands[]. A hundred
  * times a second a timer wakes it, and it counts that: a guest that was
- * restarted, or that stands still, shows. nested/guest.py is the other end.
+ * restarted, or that stands still, shows. nested/vmm.py is the other end.
  */
 #include <stdbool.h>
 #include <stdint.h>

@@ -15,6 +15,7 @@ import time
 
 PATIENCE = 90                  # for anything: emulation in an emulated machine, on a host that may be busy
 MEMORY_MIB = 8
+PAGE = 4096
 LOG_LINES = 12
 
 
@@ -103,7 +104,8 @@ class Vmm:
             command += ["-object", described]
         for event in self.kind.events:
             command += ["-trace", event]
-        return command + (["-incoming", "defer"] if incoming else [])
+        # As libvirt starts a target: the guest is there before it runs.
+        return command + (["-incoming", "defer", "-S"] if incoming else [])
 
     # The monitor
 
@@ -126,6 +128,16 @@ class Vmm:
 
     def run_state(self):
         return self.ask("query-status")["status"]
+
+    def memory(self):
+        """All of the guest's, as the guest sees it."""
+        path = f"{self.trace_file}.memory"
+        self.ask("pmemsave", val=0, size=MEMORY_MIB << 20, filename=path)
+        with open(path, "rb") as file:
+            memory = file.read()
+        os.remove(path)
+        check(len(memory) == MEMORY_MIB << 20, f"{self.name}: {len(memory)} bytes of the guest's memory are there")
+        return memory
 
     # The guest
 
