@@ -1,23 +1,34 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# In a lab VM without a driver: $1 is a Debian host in which the packages are installed and DKMS has built the modules
-# for the kernel that runs. Uses them as that host would, then removes them with VFs still bound: first the one with
-# another vfio.ko, then the driver. What is written goes to memory, on top of the folder.
+# In a lab VM without a driver: $1 is a Debian host's disk, $2 which of its boots this is.
+#
+#   before      nothing of the packages is on it
+#   installed   they were installed, and DKMS has built the modules for the kernel that runs. Uses them as that host would,
+#               then removes them with VFs still bound: first the one with another vfio.ko, then the driver
+#   removed     the next boot after that
+#
+# What is written goes to memory, on top of the folder; `installed` leaves it in $LAB_OUT for `removed`.
 
 # shellcheck source=tools/lab/tests/tap.sh
 . "$(dirname "$0")/../tap.sh"
 host=/tmp/host
-installed=$1
+disk=$1
+written=/tmp/upper/files
+kept=$LAB_OUT/written.tar
 pci=/sys/bus/pci
 vf=${FERRY_VFS%% *}
 
-main() {
-	enter_host
-	ok "the alias of a VF leads to the driver" leads_to_driver "vfio_$(cat $pci/devices/"$vf"/modalias)"
+before() {
+	ok "before the packages are there, the alias of a VF leads to vfio-pci" leads_elsewhere "$(alias_of "$vf")"
+	own_vfio
+}
+
+installed() {
+	ok "the alias of a VF leads to the driver" leads_to_driver "$(alias_of "$vf")"
 	ok "modprobe loads it with all that it needs" in_host modprobe mlx5_ferry_vfio_pci
 	ok "these are the modules of the package" from_package
-	ok "the VFs are bound to it" bind_all
+	ok "the VFs are bound to it" bind_all mlx5_ferry_vfio_pci
 	ok "they can be migrated" can_migrate "$vf"
 	ok "vfio.ko is the one that DKMS built" vfio_is updates/dkms
 	ok "the driver tracks what they write" tracks "$vf"
@@ -25,7 +36,7 @@ main() {
 	ok "the package with that vfio.ko is removed while the VFs are bound" in_host dpkg --purge vfio-ferry-logging-dkms
 	ok "when the modules are loaded the next time" load_again
 	ok "vfio.ko is the kernel's own" vfio_is kernel/drivers/vfio
-	ok "the VFs are bound to the driver" bind_all
+	ok "the VFs are bound to the driver" bind_all mlx5_ferry_vfio_pci
 	ok "which tracks nothing" tracks_not "$vf"
 	ok "one migrates to the other" moves
 	ok "the ferry command runs" in_host ferry --version
@@ -34,15 +45,30 @@ main() {
 	ok "DKMS knows none, and has no file of them" forgotten
 	ok "the VFs have no driver" all_unbound
 	ok "the PF still has its own" driven_by "$FERRY_PF" mlx5_core
-	ok "the alias of a VF leads to vfio-pci again" leads_elsewhere "vfio_$(cat $pci/devices/"$vf"/modalias)"
-	tap_done
+	ok "the alias of a VF leads to vfio-pci again" leads_elsewhere "$(alias_of "$vf")"
+	tar --xattrs --xattrs-include='*' -C $written -cf "$kept" . || bail "cannot keep what was written"
+}
+
+removed() {
+	ok "after another boot DKMS knows none of the packages, and has no file of them" forgotten
+	ok "the alias of a VF leads to vfio-pci" leads_elsewhere "$(alias_of "$vf")"
+	own_vfio
+}
+
+own_vfio() {
+	ok "modprobe loads that" in_host modprobe vfio-pci
+	ok "the VFs are bound to it" bind_all vfio-pci
+	ok "vfio.ko is the kernel's own" vfio_is kernel/drivers/vfio
 }
 
 enter_host() {
 	modprobe overlay || bail "the kernel has no overlay"
-	mkdir -p $host /tmp/upper/files /tmp/upper/work
-	mount -t overlay -o "lowerdir=$installed,upperdir=/tmp/upper/files,workdir=/tmp/upper/work" host $host ||
-		bail "cannot mount an overlay over $installed"
+	mkdir -p $host $written /tmp/upper/work
+	if [ "$1" = removed ]; then
+		tar --xattrs --xattrs-include='*' -C $written -xf "$kept" || bail "nothing is there that was written"
+	fi
+	mount -t overlay -o "lowerdir=$disk,upperdir=$written,workdir=/tmp/upper/work" host $host ||
+		bail "cannot mount an overlay over $disk"
 	for folder in proc sys dev; do
 		mount --rbind /$folder $host/$folder || bail "cannot show /$folder"
 	done
@@ -52,6 +78,10 @@ enter_host() {
 
 in_host() {
 	chroot $host env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 "$@"
+}
+
+alias_of() {
+	echo "vfio_$(cat $pci/devices/"$1"/modalias)"
 }
 
 leads_to_driver() {
@@ -73,9 +103,9 @@ from_package() {
 
 bind_all() {
 	for vf in $FERRY_VFS; do
-		echo mlx5_ferry_vfio_pci >$pci/devices/"$vf"/driver_override
+		echo "$1" >$pci/devices/"$vf"/driver_override
 		echo "$vf" >$pci/drivers_probe
-		driven_by "$vf" mlx5_ferry_vfio_pci || return
+		driven_by "$vf" "$1" || return
 	done
 }
 
@@ -133,4 +163,6 @@ all_unbound() {
 	done
 }
 
-main
+enter_host "$2"
+"$2"
+tap_done
