@@ -13,6 +13,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 
@@ -140,23 +141,45 @@ static bool unloads(struct victim *victims)
     return dead & !module_unload_soon("mlx5_ferry_vfio_pci") & !module_unload_soon("vfio_ferry");
 }
 
-/* What is put in afterwards has nothing of the old one but its address. */
-static void put_in_another(struct bench *b, const char *engine, const char *backend)
+/* What it takes to put in another. */
+struct spare {
+    char engine[256], backend[256];     /* the modules' files */
+    char port[PATH_MAX];                /* above the PF, in sysfs */
+};
+
+static void spare_of(struct bench *b, struct spare *spare)
+{
+    char above[64];
+
+    module_path("vfio_ferry.ko", spare->engine, sizeof(spare->engine));
+    module_path("mlx5_ferry_vfio_pci.ko", spare->backend, sizeof(spare->backend));
+    snprintf(above, sizeof(above), "/sys/bus/pci/devices/%s/..", b->pf);
+    if (!realpath(above, spare->port))
+        tap_bail("cannot find the port of %s", b->pf);
+}
+
+static int reset_behind(const char *port)
+{
+    char path[PATH_MAX + 32];
+
+    snprintf(path, sizeof(path), "%s/reset_subordinate", port);
+    return sysfs_write(path, "1");
+}
+
+/* It has nothing of the old one but its address. mlx5_core probes it at once, so it is alive before it is seen. */
+static void put_in_another(struct bench *b, const struct spare *spare)
 {
     int err;
 
     removing(b->pf);
-    err = sysfs_write("/sys/bus/pci/drivers_autoprobe", "0");
+    err = reset_behind(spare->port);
     err = err ?: sysfs_write("/sys/bus/pci/rescan", "1");
-    err = err ?: pci_reset(b->pf);
-    err = err ?: sysfs_write("/sys/bus/pci/drivers_autoprobe", "1");
-    err = err ?: sysfs_write("/sys/bus/pci/drivers/mlx5_core/bind", b->pf);
     b->control = control_of(pci_map_bar(b->pf, 2, BAR2_SIZE));
     model_disarm(b);
     b->pds = model_objects(b, VHCA_ID_PF, OBJECT_PD);
     b->mkeys = model_objects(b, VHCA_ID_PF, OBJECT_MKEY);
-    err = err ?: module_load(engine);
-    err = err ?: module_load(backend);
+    err = err ?: module_load(spare->engine);
+    err = err ?: module_load(spare->backend);
     err = err ?: pci_sriov(b->pf, b->vfs, false);
     err = err ?: bench_bind(b);
     if (err)
@@ -165,7 +188,7 @@ static void put_in_another(struct bench *b, const char *engine, const char *back
         victim_open(&b->vf[i], VFIO_PCI_REQ_IRQ_INDEX);
 }
 
-static void round_of(struct bench *b, unsigned n, const struct stream *s, const char *engine, const char *backend)
+static void round_of(struct bench *b, unsigned n, const struct stream *s, const struct spare *spare)
 {
     const struct end *end = &ends[n % ENDS];
     unsigned phase = n / ENDS + n % ENDS;
@@ -179,26 +202,25 @@ static void round_of(struct bench *b, unsigned n, const struct stream *s, const 
         die(b, end, victims, when);
     bury(b, end);
     ok(unloads(victims), "%s in %s: then the FDs are dead, and both modules can be unloaded", end->name, when);
-    put_in_another(b, engine, backend);
+    put_in_another(b, spare);
     ok(victims_migrate(&b->vf[n % VICTIMS], &b->vf[!(n % VICTIMS)]), "a VF of the next PF migrates");
 }
 
 void test_buried(struct bench *b)
 {
     const char *rounds = getenv("ROUNDS");
-    char engine[256], backend[256];
+    struct spare spare;
     struct stream s;
     uint64_t sum;
 
     if (b->vfs <= VICTIMS || !b->vf[0].ferry)
         tap_bail("the tests of PFs that do not return need 3 VFs bound to ferry");
-    module_path("vfio_ferry.ko", engine, sizeof(engine));
-    module_path("mlx5_ferry_vfio_pci.ko", backend, sizeof(backend));
+    spare_of(b, &spare);
     for (unsigned i = 0; i < VICTIMS; i++)
         victim_open(&b->vf[i], VFIO_PCI_REQ_IRQ_INDEX);
     s = vf_record(&b->vf[0], true, &sum);
     for (unsigned n = 0; n < (rounds ? (unsigned)atoi(rounds) : ROUNDS); n++)
-        round_of(b, n, &s, engine, backend);
+        round_of(b, n, &s, &spare);
     for (unsigned i = 0; i < VICTIMS; i++)
         vf_close(&b->vf[i]);
     stream_free(&s);
