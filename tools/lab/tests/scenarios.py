@@ -114,6 +114,7 @@ SCENARIOS = [
     # the witness does as many at once as ferry in the suite's endurance
     Scenario("many", migrate("many"), driver="in-tree", vfs=16, nic={"total-vfs": 16}),
     Scenario("packages", [f"{HERE}/packages/packages"], host=True),
+    Scenario("packages-needs", [f"{HERE}/packages/needs"], host=True),
     Scenario("make-install", [f"{HERE}/packages/make-install"], host=True),
     # it judges no time, but that the benchmark measures, and what is counted
     Scenario("bench", [f"{HERE}/bench/bench", "--alive"], host=True),
