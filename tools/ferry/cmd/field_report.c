@@ -35,6 +35,8 @@ static error_t parse(int key, char *value, struct argp_state *state)
 
 	switch (key) {
 	case 'o':
+		if (!*value || !strcmp(value, "-"))
+			argp_error(state, "--output wants the name of a file");
 		request->output = value;
 		return 0;
 	case 'n':

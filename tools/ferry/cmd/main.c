@@ -144,10 +144,10 @@ int main(int argc, char **argv)
 	if (argc < 2)
 		return help(stderr);
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
-		return help(stdout);
+		return output_end(help(stdout));
 	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
 		puts("ferry " FERRY_VERSION);
-		return EXIT_DONE;
+		return output_end(EXIT_DONE);
 	}
 	command = find(argv[1]);
 	if (!command)

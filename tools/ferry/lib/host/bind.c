@@ -29,9 +29,14 @@ static int refused(const char *address, const char *what, int err, struct ferry_
 
 static int set_override(const char *address, const char *override, struct ferry_error *error)
 {
-	int err = ferry_sysfs_write(*override ? override : CLEAR_OVERRIDE, PCI_DEVICES "/%s/driver_override",
-				    address);
+	char now[FERRY_DRIVER_MAX];
+	int err = 0;
 
+	/* Who may not change it has not changed it, and has nothing to put back. */
+	ferry_sysfs_line(now, sizeof(now), PCI_DEVICES "/%s/driver_override", address);
+	if (strcmp(now, *override ? override : "(null)"))
+		err = ferry_sysfs_write(*override ? override : CLEAR_OVERRIDE, PCI_DEVICES "/%s/driver_override",
+					address);
 	return err ? refused(address, "driver_override", err, error) : 0;
 }
 
@@ -183,8 +188,12 @@ static void driver_of_module(char driver[FERRY_DRIVER_MAX])
 /* @driver becomes the name that the kernel has for it. */
 static int load_driver(char driver[FERRY_DRIVER_MAX], struct ferry_error *error)
 {
-	enum ferry_presence presence = ferry_driver_presence(driver);
+	enum ferry_presence presence;
 
+	/* As a variable that is not set gives it: it would be a folder of the kernel's, and unbind the function. */
+	if (!*driver || *driver == '.' || strchr(driver, '/'))
+		return ferry_fail(error, ENOENT, "there is no driver '%s'", driver);
+	presence = ferry_driver_presence(driver);
 	if (presence == FERRY_LOADABLE) {
 		ferry_modprobe(NULL, 0, "--", driver);
 		driver_of_module(driver);
