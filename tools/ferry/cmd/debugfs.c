@@ -2,9 +2,7 @@
 /*
  * Reads what the driver shows in debugfs. See debugfs.h.
  */
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +10,11 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <ferry/device.h>
+
 #include "debugfs.h"
+
+#include "../lib/base/sysfs.h"
 
 #define MOUNT	"/sys/kernel/debug"
 #define ROOT	MOUNT "/vfio_ferry"
@@ -54,45 +56,11 @@ static int is_name(const struct dirent *entry)
 	return *entry->d_name != '.';
 }
 
-int debugfs_list(char ***names, struct ferry_error *error)
+int debugfs_list(struct dirent ***entries, struct ferry_error *error)
 {
-	struct dirent **entries;
-	int count = scandir(ROOT, &entries, is_name, alphasort);
-	char **list;
+	int count = scandir(ROOT, entries, is_name, alphasort);
 
-	if (count < 0)
-		return debugfs_ready(error) ?: ferry_fail(error, EIO, "%s cannot be listed", ROOT);
-	list = calloc(count + 1, sizeof(*list));
-	for (int i = 0; i < count; i++) {
-		if (list)
-			list[i] = strdup(entries[i]->d_name);
-		free(entries[i]);
-	}
-	free(entries);
-	for (int i = 0; i < count; i++) {
-		if (list && list[i])
-			continue;
-		if (list)
-			debugfs_free_list(list);
-		return ferry_fail(error, ENOMEM, "no memory");
-	}
-	*names = list;
-	return list ? count : ferry_fail(error, ENOMEM, "no memory");
-}
-
-void debugfs_free_list(char **names)
-{
-	for (char **name = names; *name; name++)
-		free(*name);
-	free(names);
-}
-
-static bool is_there(const char *name)
-{
-	char path[sizeof(ROOT) + DEBUGFS_NAME + 1];
-
-	snprintf(path, sizeof(path), "%s/%s", ROOT, name);
-	return !access(path, F_OK);
+	return count >= 0 ? count : debugfs_ready(error) ?: ferry_fail(error, EIO, "%s cannot be listed", ROOT);
 }
 
 int debugfs_find(const char *address, char name[DEBUGFS_NAME], struct ferry_error *error)
@@ -102,32 +70,27 @@ int debugfs_find(const char *address, char name[DEBUGFS_NAME], struct ferry_erro
 	for (unsigned int i = 0; i < 2 && !strchr(address, '/') && *address != '.'; i++) {
 		int length = snprintf(name, DEBUGFS_NAME, "%s%s", domains[i], address);
 
-		if (*address && length < DEBUGFS_NAME && is_there(name))
+		if (*address && length < DEBUGFS_NAME && ferry_sysfs_exists(ROOT "/%s", name))
 			return 0;
 	}
 	return ferry_fail(error, ENODEV, "%s is not among the functions of the ferry driver: ferry list", address);
 }
 
-/* The whole file, as a string. */
-static int read_file(const char *name, const char *file, char text[FILE_MAX])
+/* What stands behind a word at the beginning of a line; "" if there is none. */
+static const char *value_of(const char *text, const char *key)
 {
-	char path[sizeof(ROOT) + DEBUGFS_NAME + 32];
-	ssize_t got, have = 0;
-	int fd;
+	size_t length = strlen(key);
 
-	snprintf(path, sizeof(path), "%s/%.*s/%s", ROOT, DEBUGFS_NAME, name, file);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	do {
-		got = read(fd, text + have, FILE_MAX - 1 - have);
-		if (got > 0)
-			have += got;
-	} while (got > 0);
-	got = got < 0 ? -errno : 0;
-	close(fd);
-	text[have] = 0;
-	return got;
+	while (*text && strncmp(text, key, length)) {
+		text += strcspn(text, "\n");
+		text += *text == '\n';
+	}
+	return *text ? text + length + strspn(text + length, " \t") : "";
+}
+
+static uint64_t number(const char *text, const char *key)
+{
+	return strtoull(value_of(text, key), NULL, 10);
 }
 
 static void copy(char *to, size_t size, const char *from)
@@ -135,99 +98,36 @@ static void copy(char *to, size_t size, const char *from)
 	snprintf(to, size, "%.*s", (int)strcspn(from, "\n"), from);
 }
 
-/* Splits text into lines; each begins with a word that ends with one of @ends. */
-static char *next_line(char **text, char **value, const char *ends)
+static void read_session(struct debugfs_session *session, const char *text)
 {
-	char *line = strsep(text, "\n");
-
-	if (!line || !*line)
-		return NULL;
-	*value = line + strcspn(line, ends);
-	if (**value)
-		*(*value)++ = 0;
-	*value += strspn(*value, " \t");
-	return line;
+	copy(session->direction, sizeof(session->direction), value_of(text, "ferry-direction:"));
+	copy(session->phase, sizeof(session->phase), value_of(text, "ferry-phase:"));
+	session->error = atoi(value_of(text, "ferry-error:"));
+	session->busy = number(text, "ferry-busy:");
+	session->images = number(text, "ferry-images:");
+	session->ready = number(text, "ferry-ready:");
+	session->unread_initial = number(text, "ferry-unread-initial:");
+	session->unread_dirty = number(text, "ferry-unread-dirty:");
+	session->memory = number(text, "ferry-memory:");
+	session->budget = number(text, "ferry-budget:");
 }
 
-static void read_session(struct debugfs_function *function, char *text)
+static void read_stats(struct debugfs_function *function, const char *text)
 {
-	struct debugfs_session *session = &function->session;
-	const struct {
-		const char *key;
-		uint64_t *number;
-	} numbers[] = {
-		{ "ferry-images", &session->images },
-		{ "ferry-ready", &session->ready },
-		{ "ferry-unread-initial", &session->unread_initial },
-		{ "ferry-unread-dirty", &session->unread_dirty },
-		{ "ferry-memory", &session->memory },
-		{ "ferry-budget", &session->budget },
-	};
-	char *key, *value;
+	char key[32];
 
-	if (!strncmp(text, "none", 4))
-		return;
-	function->in_session = true;
-	while ((key = next_line(&text, &value, ":"))) {
-		for (unsigned int i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
-			if (!strcmp(key, numbers[i].key))
-				*numbers[i].number = strtoull(value, NULL, 10);
-		if (!strcmp(key, "ferry-direction"))
-			copy(session->direction, sizeof(session->direction), value);
-		else if (!strcmp(key, "ferry-phase"))
-			copy(session->phase, sizeof(session->phase), value);
-		else if (!strcmp(key, "ferry-error"))
-			session->error = atoi(value);
-		else if (!strcmp(key, "ferry-busy"))
-			session->busy = atoi(value);
+	copy(function->availability, sizeof(function->availability), value_of(text, "availability "));
+	function->bytes_read = number(text, "bytes_read ");
+	function->bytes_written = number(text, "bytes_written ");
+	function->images_saved = number(text, "images_saved ");
+	function->images_loaded = number(text, "images_loaded ");
+	function->failures = number(text, "failures ");
+	function->leaked_bytes = number(text, "leaked_bytes ");
+	function->full_state_bytes = number(text, "full_state_bytes ");
+	for (int state = 0; state < DEBUGFS_STATES; state++) {
+		snprintf(key, sizeof(key), "ns_%s ", ferry_state_name(state));
+		function->state_ns[state] = number(text, key);
 	}
-}
-
-static void read_state_time(struct debugfs_function *function, const char *name, const char *value)
-{
-	unsigned int i = function->states;
-
-	if (i == DEBUGFS_STATES)
-		return;
-	copy(function->state_name[i], sizeof(function->state_name[i]), name);
-	function->state_ns[i] = strtoull(value, NULL, 10);
-	function->states++;
-}
-
-static void read_stats(struct debugfs_function *function, char *text)
-{
-	const struct {
-		const char *key;
-		uint64_t *number;
-	} numbers[] = {
-		{ "bytes_read", &function->bytes_read },
-		{ "bytes_written", &function->bytes_written },
-		{ "images_saved", &function->images_saved },
-		{ "images_loaded", &function->images_loaded },
-		{ "failures", &function->failures },
-		{ "leaked_bytes", &function->leaked_bytes },
-		{ "full_state_bytes", &function->full_state_bytes },
-	};
-	char *key, *value;
-
-	while ((key = next_line(&text, &value, " "))) {
-		for (unsigned int i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
-			if (!strcmp(key, numbers[i].key))
-				*numbers[i].number = strtoull(value, NULL, 10);
-		if (!strcmp(key, "availability"))
-			copy(function->availability, sizeof(function->availability), value);
-		else if (!strncmp(key, "ns_", 3))
-			read_state_time(function, key + 3, value);
-	}
-}
-
-static void read_features(struct debugfs_function *function, const char *text)
-{
-	static const char no[] = "no migration: ";
-
-	function->migrates = strncmp(text, no, sizeof(no) - 1);
-	if (!function->migrates)
-		copy(function->withheld, sizeof(function->withheld), text + sizeof(no) - 1);
 }
 
 static void read_failure(struct debugfs_function *function, char *text)
@@ -239,23 +139,32 @@ static void read_failure(struct debugfs_function *function, char *text)
 		at += snprintf(function->last_failure + at, room - at, "%s%s", at ? "; " : "", line);
 }
 
+static int not_read(const char *name, int code, struct ferry_error *error)
+{
+	if (code == EACCES || code == EPERM)
+		return failed_to_see(code, error);
+	if (code == ETIMEDOUT)
+		return ferry_fail(error, code, "%s gives no answer", name);
+	return ferry_fail(error, ENODEV, "%s is there no more", name);
+}
+
 int debugfs_read(const char *name, struct debugfs_function *function, struct ferry_error *error)
 {
-	char state[FILE_MAX], features[FILE_MAX], session[FILE_MAX], stats[FILE_MAX], failure[FILE_MAX];
-	int err;
+	enum { STATE, FEATURES, SESSION, STATS, FAILURE, FILES };
+	static const char *const files[] = { "state", "features", "session", "stats", "failure" };
+	static const char no[] = "no migration: ";
+	char text[FILES][FILE_MAX];
 
 	memset(function, 0, sizeof(*function));
-	err = read_file(name, "state", state) ?: read_file(name, "features", features) ?:
-	      read_file(name, "session", session) ?: read_file(name, "stats", stats) ?:
-	      read_file(name, "failure", failure);
-	if (err == -EACCES || err == -EPERM)
-		return failed_to_see(-err, error);
-	if (err)
-		return ferry_fail(error, ENODEV, "%s is there no more", name);
-	copy(function->state, sizeof(function->state), state);
-	read_features(function, features);
-	read_session(function, session);
-	read_stats(function, stats);
-	read_failure(function, failure);
+	for (int i = 0; i < FILES; i++)
+		if (!ferry_sysfs_text(text[i], FILE_MAX, ROOT "/%s/%s", name, files[i]))
+			return not_read(name, errno, error);
+	copy(function->state, sizeof(function->state), text[STATE]);
+	function->migrates = strncmp(text[FEATURES], no, strlen(no));
+	copy(function->withheld, sizeof(function->withheld), function->migrates ? "" : text[FEATURES] + strlen(no));
+	function->in_session = strncmp(text[SESSION], "none", 4);
+	read_session(&function->session, text[SESSION]);
+	read_stats(function, text[STATS]);
+	read_failure(function, text[FAILURE]);
 	return 0;
 }

@@ -5,6 +5,7 @@
 #ifndef DEBUGFS_H
 #define DEBUGFS_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -53,9 +54,7 @@ struct debugfs_session {
  * @failures: of commands and streams
  * @leaked_bytes: that the firmware did not give back
  * @full_state_bytes: of the last whole image
- * @states: how many names and times there are
- * @state_name: names of states
- * @state_ns: time spent in each, but for the stay that goes on
+ * @state_ns: time spent in each state of enum ferry_state, but for the stay that goes on
  * @last_failure: lines about it joined by "; ", or empty
  */
 struct debugfs_function {
@@ -72,8 +71,6 @@ struct debugfs_function {
 	uint64_t failures;
 	uint64_t leaked_bytes;
 	uint64_t full_state_bytes;
-	unsigned int states;
-	char state_name[DEBUGFS_STATES][24];
 	uint64_t state_ns[DEBUGFS_STATES];
 	char last_failure[256];
 };
@@ -81,20 +78,13 @@ struct debugfs_function {
 /* 0, or why nothing can be seen at all and what to do about it. */
 int debugfs_ready(struct ferry_error *error);
 
-/**
- * debugfs_list() - which functions there are
- * @names: set to a list to be freed, ends with NULL, in order
- * @error: filled
- *
- * Return: how many, or a negative errno.
- */
-int debugfs_list(char ***names, struct ferry_error *error);
-void debugfs_free_list(char **names);
+/* Which functions there are, as scandir(3) has them, in order; or a negative errno. */
+int debugfs_list(struct dirent ***entries, struct ferry_error *error);
 
 /* The name by which the driver knows a PCI address, or -ENODEV and what to do. */
 int debugfs_find(const char *address, char name[DEBUGFS_NAME], struct ferry_error *error);
 
-/* -ENODEV: it is there no more. */
+/* -ENODEV: it is there no more; -ETIMEDOUT: its driver gives no answer. */
 int debugfs_read(const char *name, struct debugfs_function *function, struct ferry_error *error);
 
 #endif /* DEBUGFS_H */

@@ -179,7 +179,7 @@ static int pack(const char *folder, const struct report *report, const char *out
 		return err;
 	memcpy(argv_with, argv, sizeof(argv));
 	argv_with[9] = archive;
-	status = ferry_run(NULL, 0, argv_with);
+	status = ferry_run_long(NULL, 0, argv_with);
 	if (status)
 		return ferry_fail(error, EIO, "tar could not write %s (status %d)", archive, status);
 	if (rename(archive, output))

@@ -91,6 +91,16 @@ static char *output_of(const char *const *argv)
 	return text;
 }
 
+/* Of a command of ferry's, which bears with what is silent itself. */
+static char *own_output(const char *command, const char *option, const char *address)
+{
+	const char *const argv[] = { "/proc/self/exe", command, "--json", option, address, NULL };
+	char *text = room();
+
+	ferry_run_long(text, TEXT_MAX, argv);
+	return text;
+}
+
 #define OUTPUT(...) output_of((const char *const[]){ __VA_ARGS__, NULL })
 
 static char *file_of(const char *path)
@@ -302,7 +312,7 @@ static void add_function(struct report *report, const struct ferry_function *f)
 {
 	char folder[FERRY_PATH_MAX];
 
-	add(report, OUTPUT("/proc/self/exe", "doctor", "--no-open", "--json", f->address), "what `ferry doctor` says of it",
+	add(report, own_output("doctor", "--no-open", f->address), "what `ferry doctor` says of it",
 	    "%s-doctor.json", f->address);
 	if (f->kind == FERRY_PF) {
 		add_pf(report, f->address);
@@ -329,7 +339,7 @@ void gather(struct report *report, const struct ferry_function *functions, unsig
 	memset(report, 0, sizeof(*report));
 	add_versions(report);
 	add_kernel(report);
-	add(report, OUTPUT("/proc/self/exe", "list", "--json"), "functions that could be migrated", "list.json");
+	add(report, own_output("list", NULL, NULL), "functions that could be migrated", "list.json");
 	for (unsigned int i = 0; i < count; i++) {
 		const struct ferry_function *f = &functions[i];
 

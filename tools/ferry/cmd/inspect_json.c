@@ -11,10 +11,6 @@
 #include "inspect.h"
 #include "output.h"
 
-#define NUMBER(object, name, value)	json_object_object_add(object, name, json_object_new_uint64(value))
-#define TEXT(object, name, value)	json_object_object_add(object, name, json_text(value))
-#define TRUTH(object, name, value)	json_object_object_add(object, name, json_object_new_boolean(value))
-
 static void begin(struct inspected *inspected)
 {
 	json_object *name = json_text(inspected->name);

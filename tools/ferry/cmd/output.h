@@ -45,6 +45,11 @@ bool output_is_terminal(FILE *to);
 /* A string, or null. */
 json_object *json_text(const char *text);
 
+/* Adds to an object. */
+#define NUMBER(object, name, value)	json_object_object_add(object, name, json_object_new_uint64(value))
+#define TEXT(object, name, value)	json_object_object_add(object, name, json_text(value))
+#define TRUTH(object, name, value)	json_object_object_add(object, name, json_object_new_boolean(value))
+
 /* --json was given. */
 bool json_wanted(void);
 extern const struct argp json_argp;

@@ -105,7 +105,7 @@ static int write_file(const struct lines *lines, struct ferry_error *error)
 static int enable(bool on, struct ferry_error *error)
 {
 	const char *const argv[] = { "systemctl", on ? "enable" : "disable", PERSIST_UNIT, NULL };
-	int status = ferry_run(NULL, 0, argv);
+	int status = ferry_run_long(NULL, 0, argv);
 
 	if (!status || (!on && status == 127))
 		return 0;

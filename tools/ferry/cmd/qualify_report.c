@@ -249,9 +249,6 @@ void qualify_show(const struct qualification *q)
 
 /* For programs */
 
-#define NUMBER(object, name, value)	json_object_object_add(object, name, json_object_new_uint64(value))
-#define TEXT(object, name, value)	json_object_object_add(object, name, json_text(value))
-
 static json_object *percentiles_object(const struct qualification *q, const struct measure *measure,
 				       double (*value)(const struct qualify_run *run,
 						       const struct measure *measure))

@@ -13,6 +13,8 @@
 #include "interrupt.h"
 #include "output.h"
 
+#include "../lib/base/wait.h"
+
 #define INTERVAL_MAX	86400.0
 
 struct request {
@@ -25,6 +27,8 @@ struct request {
 struct watched {
 	char name[DEBUGFS_NAME];
 	bool there;
+	bool silent;		/* it gave no answer */
+	double pause, until;	/* seconds: how long it is left alone for that, and to when */
 	bool rated;		/* the rates are known: it was there at the last look, too */
 	double read_rate;
 	double write_rate;
@@ -74,14 +78,6 @@ static const struct argp argp = {
 	"Ends with 0, also by Ctrl-C; with 1 if there is nothing to see, and says why."
 };
 
-static double now(clockid_t clock)
-{
-	struct timespec time;
-
-	clock_gettime(clock, &time);
-	return time.tv_sec + time.tv_nsec / 1e9;
-}
-
 /* Looking */
 
 static struct watched *find(struct watch *watch, const char *name)
@@ -107,14 +103,26 @@ static double rate(uint64_t before, uint64_t after, double seconds)
 	return after >= before && seconds > 0 ? (after - before) / seconds : 0;
 }
 
+/* Each question that a stuck driver gets keeps a process: they come at ever longer intervals. */
+static void leave_alone(struct watched *function)
+{
+	function->pause = function->silent ? 2 * function->pause + 1 : 0;
+	function->until = function->seen + function->pause;
+}
+
 static int look_at(struct watched *function, struct ferry_error *error)
 {
 	struct debugfs_function before = function->now;
 	double seen = function->seen;
 	bool was_there = function->there;
-	int err = debugfs_read(function->name, &function->now, error);
+	int err;
 
-	function->seen = now(CLOCK_MONOTONIC);
+	if (function->silent && clock_ms() / 1000 < function->until)
+		return 0;
+	err = debugfs_read(function->name, &function->now, error);
+	function->seen = clock_ms() / 1000;
+	function->silent = err == -ETIMEDOUT;
+	leave_alone(function);
 	function->there = !err;
 	function->rated = was_there && !err;
 	if (function->rated) {
@@ -122,20 +130,21 @@ static int look_at(struct watched *function, struct ferry_error *error)
 		function->write_rate = rate(before.bytes_written, function->now.bytes_written,
 					    function->seen - seen);
 	}
-	return err == -ENODEV ? 0 : err;
+	return err == -ENODEV || err == -ETIMEDOUT ? 0 : err;
 }
 
 static int find_all(struct watch *watch, struct ferry_error *error)
 {
-	char **names;
-	int count = debugfs_list(&names, error);
+	struct dirent **entries;
+	int count = debugfs_list(&entries, error);
 
-	if (count < 0)
-		return count;
-	for (int i = 0; i < count; i++)
-		find(watch, names[i]);
-	debugfs_free_list(names);
-	return 0;
+	for (int i = 0; i < count; i++) {
+		find(watch, entries[i]->d_name);
+		free(entries[i]);
+	}
+	if (count >= 0)
+		free(entries);
+	return count < 0 ? count : 0;
 }
 
 static int find_named(struct watch *watch, struct ferry_error *error)
@@ -205,7 +214,7 @@ static void row(struct table *table, const struct watched *function)
 
 	table_cell(table, "%s", function->name);
 	if (!function->there) {
-		table_cell(table, "gone");
+		table_cell(table, function->silent ? "no answer" : "gone");
 		for (int i = 0; i < 9; i++)
 			table_cell(table, "%s", "");
 		return;
@@ -265,10 +274,6 @@ static void show(const struct watch *watch)
 
 /* For programs */
 
-#define NUMBER(object, name, value)	json_object_object_add(object, name, json_object_new_uint64(value))
-#define TEXT(object, name, value)	json_object_object_add(object, name, json_text(value))
-#define TRUTH(object, name, value)	json_object_object_add(object, name, json_object_new_boolean(value))
-
 static json_object *session_object(const struct debugfs_function *function)
 {
 	const struct debugfs_session *session = &function->session;
@@ -294,8 +299,8 @@ static json_object *times_object(const struct debugfs_function *function)
 {
 	json_object *object = json_object_new_object();
 
-	for (unsigned int i = 0; i < function->states; i++)
-		NUMBER(object, function->state_name[i], function->state_ns[i]);
+	for (int state = 0; state < DEBUGFS_STATES; state++)
+		NUMBER(object, ferry_state_name(state), function->state_ns[state]);
 	return object;
 }
 
@@ -334,12 +339,15 @@ static json_object *seen_object(const struct watched *function)
 static void show_json(const struct watch *watch)
 {
 	json_object *object = json_object_new_object(), *functions = json_object_new_array();
+	struct timespec now;
 
-	json_object_object_add(object, "time_s", json_object_new_double(now(CLOCK_REALTIME)));
+	clock_gettime(CLOCK_REALTIME, &now);
+	json_object_object_add(object, "time_s", json_object_new_double(now.tv_sec + now.tv_nsec / 1e9));
 	for (unsigned int i = 0; i < watch->count; i++) {
 		json_object *one = json_object_new_object();
 
 		TEXT(one, "name", watch->functions[i].name);
+		TRUTH(one, "answers", !watch->functions[i].silent);
 		json_object_object_add(one, "seen", seen_object(&watch->functions[i]));
 		json_object_array_add(functions, one);
 	}

@@ -13,7 +13,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -26,18 +25,13 @@
 #include "sysfs.h"
 #include "wait.h"
 
-#define ANSWER_MAX	8192
+#define ANSWER_MAX	(1 << 20)
 #define LEAST_MS	100
 
 struct request {
 	ferry_question question;
 	char what[FERRY_PATH_MAX];
 	size_t size;
-};
-
-struct answer {
-	ssize_t result;
-	char text[ANSWER_MAX];
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;	/* all below */
@@ -80,21 +74,22 @@ static void look_for_end(int signal)
 static void __attribute__((noreturn)) answer_all(int fd)
 {
 	const struct sigaction on_io = { .sa_handler = look_for_end, .sa_flags = SA_RESTART };
+	static char answer[ANSWER_MAX];
 	struct request request;
-	struct answer answer;
 	pid_t pid = getpid();
 	ssize_t n;
 
+	/* Whatever a question asks in turn is asked here. */
+	files.left_ms = 0;
 	for (int i = 1; i < NSIG; i++)
 		signal(i, SIG_IGN);
 	/* A pipe's end or a device that were kept open here would be missed elsewhere. */
 	if (dup2(fd, 0) || close_range(1, ~0U, 0) || sigaction(SIGIO, &on_io, NULL) ||
 	    fcntl(0, F_SETOWN, pid) || fcntl(0, F_SETFL, O_ASYNC) || send(0, &pid, sizeof(pid), 0) < 0)
 		_exit(1);
-	while (recv(0, &request, sizeof(request), 0) == sizeof(request)) {
-		answer.result = request.question(request.what, answer.text, request.size);
-		n = answer.result < 0 ? 0 : answer.result;
-		if (send(0, &answer, offsetof(struct answer, text) + n, MSG_NOSIGNAL) < 0)
+	while (recv(0, &request, sizeof(request), MSG_WAITALL) == sizeof(request)) {
+		n = request.question(request.what, answer, request.size);
+		if (send(0, &n, sizeof(n), MSG_NOSIGNAL) < 0 || (n > 0 && send(0, answer, n, MSG_NOSIGNAL) < 0))
 			break;
 	}
 	_exit(0);
@@ -105,7 +100,7 @@ static bool start_reader(void)
 	int ends[2];
 	pid_t child;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
 		return false;
 	child = fork();
 	if (!child) {
@@ -117,7 +112,7 @@ static bool start_reader(void)
 	while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
 		;
 	reader = ends[0];
-	return child > 0 && recv(reader, &reader_pid, sizeof(reader_pid), 0) == sizeof(reader_pid);
+	return child > 0 && recv(reader, &reader_pid, sizeof(reader_pid), MSG_WAITALL) == sizeof(reader_pid);
 }
 
 static void drop_reader(void)
@@ -129,37 +124,34 @@ static void drop_reader(void)
 	reader_pid = 0;
 }
 
-static ssize_t ask_reader(const struct request *request, char *text)
+static ssize_t ask_reader(struct patience *patience, const struct request *request, void *answer)
 {
 	double began = clock_ms();
-	struct answer answer;
 	ssize_t n;
 	int err;
 
 	if (send(reader, request, sizeof(*request), MSG_NOSIGNAL) != sizeof(*request))
 		return -EPIPE;
-	err = fd_wait(reader, POLLIN, -1, files.left_ms);
+	err = fd_wait(reader, POLLIN, -1, patience->left_ms);
 	if (err)
-		return ferry_lose_patience(&files, request->what, clock_ms() - began);
-	n = recv(reader, &answer, sizeof(answer), 0);
-	if (n < (ssize_t)offsetof(struct answer, text))
+		return ferry_lose_patience(patience, request->what, clock_ms() - began);
+	if (recv(reader, &n, sizeof(n), MSG_WAITALL) != sizeof(n) ||
+	    (n > 0 && recv(reader, answer, n, MSG_WAITALL) != n))
 		return -EPIPE;
-	if (answer.result > 0)
-		memcpy(text, answer.text, answer.result);
-	return answer.result;
+	return n;
 }
 
-ssize_t ferry_ask(ferry_question question, const char *what, char *text, size_t size)
+ssize_t ferry_ask(struct patience *patience, ferry_question question, const char *what, void *answer, size_t size)
 {
 	struct request request = { .question = question, .size = size < ANSWER_MAX ? size : ANSWER_MAX };
 	ssize_t n = -EPIPE;
 
 	if (!files.left_ms)
-		return question(what, text, size);
+		return question(what, answer, size);
 	snprintf(request.what, sizeof(request.what), "%s", what);
 	pthread_mutex_lock(&lock);
 	if (reader >= 0 || start_reader())
-		n = ask_reader(&request, text);
+		n = ask_reader(patience ?: &files, &request, answer);
 	if (n == -EPIPE || n == -ETIMEDOUT)
 		drop_reader();
 	pthread_mutex_unlock(&lock);

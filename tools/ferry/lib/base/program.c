@@ -6,10 +6,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,8 +17,6 @@
 #include "program.h"
 #include "sysfs.h"
 #include "wait.h"
-
-extern char **environ;
 
 /* A plain user's PATH may lack the folders of administrators. */
 static void find(char *path, size_t size, const char *name)
@@ -36,10 +34,10 @@ static void find(char *path, size_t size, const char *name)
 	snprintf(path, size, "%s", name);
 }
 
-/* What programs may take that only look; and one that loads a driver. */
-#define LOAD_MS		120000
-#define KILL_MS		200
+/* What programs may take that only look; and one that works, whether or not others were silent. */
 static struct patience patience = { .left_ms = 10000, .least_ms = 500 };
+#define WORK_MS		120000
+#define KILL_MS		200
 
 /* Reads to the end, also what does not fit: a full pipe would stop the program. */
 static int collect(int fd, char *out, size_t size, double end)
@@ -66,36 +64,18 @@ static int collect(int fd, char *out, size_t size, double end)
 	return err;
 }
 
-/* What ferry ignores for itself. Signals that wait until a step is through wait for the program, too. */
-static void set_signals(posix_spawnattr_t *attributes)
+/* Signals that wait until a step is through wait for the program, too; and it ends with who asked. */
+static void __attribute__((noreturn)) become(const char *path, int to, const char *const *argv, pid_t parent)
 {
-	sigset_t set;
+	int null = open("/dev/null", O_RDWR);
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGPIPE);
-	sigaddset(&set, SIGXFSZ);
-	posix_spawnattr_setsigdefault(attributes, &set);
-	posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGDEF);
-}
-
-static int start(pid_t *pid, int to, const char *const *argv)
-{
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	char path[FERRY_PATH_MAX];
-	int err;
-
-	find(path, sizeof(path), argv[0]);
-	posix_spawnattr_init(&attributes);
-	set_signals(&attributes);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_adddup2(&actions, to, 1);
-	posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
-	err = posix_spawn(pid, path, &actions, &attributes, (char *const *)argv, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attributes);
-	return err;
+	/* What ferry ignores for itself */
+	signal(SIGPIPE, SIG_DFL);
+	signal(SIGXFSZ, SIG_DFL);
+	if (!prctl(PR_SET_PDEATHSIG, SIGTERM) && getppid() == parent && dup2(null, 0) == 0 && dup2(to, 1) == 1 &&
+	    dup2(null, 2) == 2)
+		execvp(path, (char *const *)argv);
+	_exit(127);
 }
 
 /* One that sleeps in the kernel is not waited for: it ends when that lets it. */
@@ -118,32 +98,41 @@ static int wait_for_end(pid_t pid, double end, bool *silent)
 	return !*silent && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-static int run(char *out, size_t size, int limit_ms, struct patience *of, const char *const *argv)
+static int run(char *out, size_t size, int limit_ms, const char *const *argv)
 {
 	double began = clock_ms(), end = began + limit_ms;
-	int ends[2], err, status;
+	pid_t pid, self = getpid();
+	char path[FERRY_PATH_MAX];
+	int ends[2], status;
 	bool silent;
-	pid_t pid;
 
 	if (out)
 		*out = '\0';
 	if (pipe2(ends, O_CLOEXEC))
 		return 127;
-	err = start(&pid, ends[1], argv);
+	find(path, sizeof(path), argv[0]);
+	pid = fork();
+	if (!pid)
+		become(path, ends[1], argv, self);
 	close(ends[1]);
-	silent = !err && collect(ends[0], out, size, end) == -ETIMEDOUT;
+	silent = pid > 0 && collect(ends[0], out, size, end) == -ETIMEDOUT;
 	close(ends[0]);
-	if (err)
+	if (pid < 0)
 		return 127;
 	status = wait_for_end(pid, end, &silent);
 	if (silent)
-		ferry_lose_patience(of, argv[0], clock_ms() - began);
+		ferry_lose_patience(&patience, argv[0], clock_ms() - began);
 	return status;
 }
 
 int ferry_run(char *out, size_t size, const char *const *argv)
 {
-	return run(out, size, patience.left_ms, &patience, argv);
+	return run(out, size, patience.left_ms, argv);
+}
+
+int ferry_run_long(char *out, size_t size, const char *const *argv)
+{
+	return run(out, size, WORK_MS, argv);
 }
 
 int ferry_modprobe(char *out, size_t size, const char *option, const char *module)
@@ -153,7 +142,7 @@ int ferry_modprobe(char *out, size_t size, const char *option, const char *modul
 
 	if (!ferry_sysfs_line(path, sizeof(path), "/proc/sys/kernel/modprobe") || !*path)
 		snprintf(path, sizeof(path), "modprobe");
-	return run(out, size, strcmp(option, "-n") ? LOAD_MS : patience.left_ms, &patience, argv);
+	return strcmp(option, "--") ? ferry_run(out, size, argv) : ferry_run_long(out, size, argv);
 }
 
 /* The kernel's name of a module has no dashes. */

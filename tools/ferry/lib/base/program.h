@@ -15,7 +15,7 @@
  * @argv: program and arguments, ends with NULL; looked for where
  *	administrators' programs are, too
  *
- * Nothing is read from or written to a terminal.
+ * Nothing is read from or written to a terminal. It ends when the caller does.
  *
  * One that takes longer than a program that looks may is ended, see patience.h.
  *
@@ -24,7 +24,10 @@
  */
 int ferry_run(char *out, size_t size, const char *const *argv);
 
-/* The same, for modprobe as the kernel itself calls it; loading may take two minutes. */
+/* The same, of one that does work or asks many others: it may take two minutes. */
+int ferry_run_long(char *out, size_t size, const char *const *argv);
+
+/* The same, for modprobe as the kernel itself calls it; loading ("--") is work. */
 int ferry_modprobe(char *out, size_t size, const char *option, const char *module);
 
 /* It is loaded, built in, or modprobe would find it. */

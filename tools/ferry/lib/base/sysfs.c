@@ -24,7 +24,7 @@
 	} while (0)
 
 /* All of it that fits. */
-static ssize_t read_file(const char *path, char *to, size_t size)
+static ssize_t read_file(const char *path, void *to, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	size_t got = 0;
@@ -44,9 +44,11 @@ static ssize_t read_file(const char *path, char *to, size_t size)
 
 static bool slurp(char *to, size_t size, const char *path)
 {
-	ssize_t n = ferry_ask(read_file, path, to, size - 1);
+	ssize_t n = ferry_ask(NULL, read_file, path, to, size - 1);
 
 	to[n < 0 ? 0 : n] = '\0';
+	if (n < 0)
+		errno = -n;
 	return n >= 0;
 }
 

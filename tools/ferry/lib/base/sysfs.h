@@ -16,7 +16,7 @@
 /* The first line, "" if it cannot be read; false in that case. */
 bool ferry_sysfs_line(char *to, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* The whole text, cut to fit; false if it cannot be read. */
+/* The whole text, cut to fit; false if it cannot be read, with errno; ETIMEDOUT: no answer. */
 bool ferry_sysfs_text(char *to, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* A number, decimal or 0x...; @otherwise if there is none. */

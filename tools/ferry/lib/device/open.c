@@ -2,7 +2,6 @@
 /*
  * Opening a function through VFIO, and saying why it does not open.
  */
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +12,7 @@
 
 #include <ferry/host.h>
 
+#include "../base/sysfs.h"
 #include "device.h"
 #include "uapi.h"
 
@@ -32,18 +32,6 @@ static int name_of(const char *text, char *name, const char **bus, struct ferry_
 	}
 	return ferry_fail(error, EINVAL, "'%.64s' is no PCI address like 0000:01:00.1, nor a mediated device's UUID",
 			  text);
-}
-
-/* The last part of what a link points to; "" if there is none. */
-static void link_name(const char *path, char *name, size_t size)
-{
-	char target[256];
-	ssize_t n = readlink(path, target, sizeof(target) - 1);
-	char *slash;
-
-	target[n < 0 ? 0 : n] = '\0';
-	slash = strrchr(target, '/');
-	snprintf(name, size, "%.*s", (int)size - 1, slash ? slash + 1 : target);
 }
 
 /* "vfioN" if the kernel made a character device for it. */
@@ -138,9 +126,7 @@ static int open_group(struct ferry_device *d, const char *sysfs, struct ferry_er
 	char path[SYSFS_MAX + 16], number[16];
 	int err;
 
-	snprintf(path, sizeof(path), "%s/iommu_group", sysfs);
-	link_name(path, number, sizeof(number));
-	if (!*number)
+	if (!ferry_sysfs_link(number, sizeof(number), "%s/iommu_group", sysfs))
 		return ferry_fail(error, ENODEV, "%s is in no IOMMU group: the IOMMU is off; `ferry doctor %s` tells how to switch it on",
 				  d->name, d->name);
 	snprintf(path, sizeof(path), "/dev/vfio/%s", number);
@@ -180,9 +166,7 @@ static int open_somehow(struct ferry_device *d, const char *bus, struct ferry_er
 	snprintf(sysfs, sizeof(sysfs), "/sys/bus/%s/devices/%s", bus, d->name);
 	if (access(sysfs, F_OK))
 		return ferry_fail(error, ENODEV, "there is no %s here; `ferry list` shows what there is", d->name);
-	snprintf(path, sizeof(path), "%s/driver", sysfs);
-	link_name(path, d->driver, sizeof(d->driver));
-	if (!*d->driver)
+	if (!ferry_sysfs_link(d->driver, sizeof(d->driver), "%s/driver", sysfs))
 		return ferry_fail(error, ENODEV, "%s is bound to no driver; `ferry bind %s` binds one that migrates",
 				  d->name, d->name);
 	/*
@@ -226,7 +210,7 @@ FERRY_API int ferry_device_open(struct ferry_device **device, const char *name, 
 FERRY_API int ferry_device_adopt(struct ferry_device **device, const char *name, int fd,
 				 struct ferry_error *error)
 {
-	char path[SYSFS_MAX], full[FERRY_NAME_MAX];
+	char full[FERRY_NAME_MAX];
 	struct ferry_device *d;
 	const char *bus;
 	int err;
@@ -239,8 +223,7 @@ FERRY_API int ferry_device_adopt(struct ferry_device **device, const char *name,
 	if (!d)
 		return ferry_fail(error, ENOMEM, "no memory");
 	d->adopted = true;
-	snprintf(path, sizeof(path), "/sys/bus/%s/devices/%s/driver", bus, d->name);
-	link_name(path, d->driver, sizeof(d->driver));
+	ferry_sysfs_link(d->driver, sizeof(d->driver), "/sys/bus/%s/devices/%s/driver", bus, d->name);
 	d->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (d->fd < 0)
 		err = ferry_fail(error, errno, "file descriptor %d for %s: %s", fd, d->name, strerror(errno));

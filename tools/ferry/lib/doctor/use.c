@@ -14,6 +14,7 @@
 
 #include <ferry/device.h>
 
+#include "../base/patience.h"
 #include "../base/sysfs.h"
 #include "../device/uapi.h"
 #include "../host/devlink.h"
@@ -145,26 +146,79 @@ static bool tracks(struct ferry_device *device)
 	return !ioctl(ferry_device_fd(device), VFIO_DEVICE_FEATURE, &probe);
 }
 
+/* What a device tells of itself, or why it did not open or begin; of no use to anybody else */
+struct opened {
+	struct ferry_error error;
+	uint32_t features;
+	bool tracks;
+	int state;
+	uint64_t bytes;
+};
+
+/* Opening a function resets it and waits for its firmware, which takes a second where all is well. */
+static struct patience opening = { .left_ms = 10000, .least_ms = 2000 };
+
+static ssize_t open_it(const char *address, void *answer, size_t size)
+{
+	struct opened *opened = answer;
+	struct ferry_device *device;
+
+	memset(opened, 0, sizeof(*opened));
+	if (ferry_device_open(&device, address, &opened->error))
+		return sizeof(*opened);
+	opened->features = ferry_device_features(device);
+	opened->tracks = tracks(device);
+	opened->state = ferry_device_state(device, NULL);
+	if (ferry_device_data_size(device, &opened->bytes, NULL))
+		opened->bytes = 0;
+	ferry_device_close(device);
+	return sizeof(*opened);
+}
+
+static ssize_t try_it(const char *address, void *answer, size_t size)
+{
+	struct opened *opened = answer;
+	struct ferry_device *device;
+	int fd = -1, err;
+
+	memset(opened, 0, sizeof(*opened));
+	err = ferry_device_open(&device, address, &opened->error);
+	if (!err)
+		err = ferry_device_set_state(device, ferry_device_features(device) & FERRY_CAN_PRE_COPY ? FERRY_PRE_COPY :
+					     FERRY_STOP_COPY, &fd, &opened->error);
+	if (!err)
+		ferry_device_set_state(device, FERRY_RUNNING, NULL, &opened->error);
+	if (fd >= 0)
+		close(fd);
+	ferry_device_close(device);
+	return sizeof(*opened);
+}
+
+/* A driver that is stuck keeps nobody but the process that asks it. */
+static bool ask_device(const struct examination *e, ferry_question question, struct opened *opened)
+{
+	if (ferry_ask(&opening, question, e->f.address, opened, sizeof(*opened)) != sizeof(*opened))
+		ferry_fail(&opened->error, ETIMEDOUT, "its driver gives no answer; `dmesg` may tell what it waits for");
+	return !opened->error.code;
+}
+
 /* Opening it is the test that nothing is in the way, and tells what debugfs does not. */
 static bool open_and_ask(struct examination *e)
 {
-	struct ferry_device *device;
-	struct ferry_error error;
+	struct opened opened;
 
-	if (ferry_device_open(&device, e->f.address, &error)) {
-		ferry_found(e, "migration", FERRY_NO, "it does not open: %s", error.text);
+	if (!ask_device(e, open_it, &opened)) {
+		ferry_found(e, "migration", FERRY_NO, "it does not open: %s", opened.error.text);
 		return false;
 	}
 	if (!e->status.known) {
 		e->status.known = true;
-		e->status.features = ferry_device_features(device);
-		e->status.migratable = e->status.features & FERRY_CAN_STOP_COPY;
-		e->status.dirty_tracking = tracks(device);
+		e->status.features = opened.features;
+		e->status.migratable = opened.features & FERRY_CAN_STOP_COPY;
+		e->status.dirty_tracking = opened.tracks;
 	}
-	e->status.state = ferry_device_state(device, NULL);
-	if (ferry_device_data_size(device, &e->bytes, NULL))
-		e->bytes = 0;
-	ferry_device_close(device);
+	e->status.state = opened.state;
+	e->bytes = opened.bytes;
 	return true;
 }
 
@@ -352,25 +406,14 @@ void ferry_check_tracking(struct examination *e)
 
 void ferry_check_by_trying(struct examination *e)
 {
-	struct ferry_device *device = NULL;
-	struct ferry_error error;
-	int fd = -1, err;
-	int begin = e->status.features & FERRY_CAN_PRE_COPY ? FERRY_PRE_COPY : FERRY_STOP_COPY;
+	struct opened opened;
 
 	if (e->in_use || !e->may_open) {
 		ferry_found(e, "trial", FERRY_WARNING, "not tried: it is in use, or may not be opened");
 		return;
 	}
-	err = ferry_device_open(&device, e->f.address, &error);
-	if (!err)
-		err = ferry_device_set_state(device, begin, &fd, &error);
-	if (!err)
-		err = ferry_device_set_state(device, FERRY_RUNNING, NULL, &error);
-	if (fd >= 0)
-		close(fd);
-	ferry_device_close(device);
-	if (err)
-		ferry_found(e, "trial", FERRY_NO, "a migration does not begin: %s", error.text);
-	else
+	if (ask_device(e, try_it, &opened))
 		ferry_found(e, "trial", FERRY_FINE, "a migration was begun and cancelled");
+	else
+		ferry_found(e, "trial", FERRY_NO, "a migration does not begin: %s", opened.error.text);
 }

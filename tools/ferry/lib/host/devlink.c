@@ -106,7 +106,7 @@ bool ferry_devlink_set_mode(const char *address, const char *mode)
 	const char *const argv[] = { "devlink", "dev", "eswitch", "set", handle, "mode", mode, NULL };
 
 	handle_of(handle, address);
-	return !ferry_run(NULL, 0, argv);
+	return !ferry_run_long(NULL, 0, argv);
 }
 
 static enum ferry_migratable migratable_of(json_object *port)
@@ -146,5 +146,5 @@ bool ferry_devlink_set_migratable(const char *port, bool on)
 	const char *const argv[] = { "devlink", "port", "function", "set", port, "migratable",
 				     on ? "enable" : "disable", NULL };
 
-	return !ferry_run(NULL, 0, argv);
+	return !ferry_run_long(NULL, 0, argv);
 }

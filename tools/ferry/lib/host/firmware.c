@@ -24,7 +24,7 @@
 #include "../base/sysfs.h"
 #include "devlink.h"
 
-static ssize_t ask_interface(const char *name, char *text, size_t size)
+static ssize_t ask_interface(const char *name, void *text, size_t size)
 {
 	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -51,7 +51,7 @@ static bool from_interface(const char *address, char *text, size_t size)
 	snprintf(path, sizeof(path), PCI_DEVICES "/%s/net", address);
 	dir = opendir(path);
 	while (dir && !*text && (entry = readdir(dir)))
-		if (*entry->d_name != '.' && ferry_ask(ask_interface, entry->d_name, text, size) <= 0)
+		if (*entry->d_name != '.' && ferry_ask(NULL, ask_interface, entry->d_name, text, size) <= 0)
 			*text = '\0';
 	if (dir)
 		closedir(dir);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../base/patience.h"
 #include "../base/sysfs.h"
 #include "in_use.h"
 
@@ -18,16 +19,25 @@
  * A group is opened by one at a time, and not while a device of it is open
  * by its own character device. Opening the group alone does nothing to it.
  */
+static ssize_t try_to_open(const char *path, void *answer, size_t size)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+/* One that does not answer is being opened by somebody, and that does not end. */
 bool ferry_group_is_open(const struct ferry_function *f)
 {
 	char path[FERRY_PATH_MAX];
-	int fd;
+	int err;
 
 	snprintf(path, sizeof(path), "/dev/vfio/%d", f->group);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd >= 0)
-		close(fd);
-	return fd < 0 && errno == EBUSY;
+	err = ferry_ask(NULL, try_to_open, path, NULL, 0);
+	return err == -EBUSY || err == -ETIMEDOUT;
 }
 
 static int check_vfio(const struct ferry_function *f, struct ferry_error *error)

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../base/sysfs.h"
 #include "../base/wait.h"
 #include "target.h"
 
@@ -69,20 +70,9 @@ int target_prepare(struct mover *m)
 /* Ferry's driver says in debugfs what it found wrong. */
 static void reason_of(const struct mover *m, char *text, size_t size)
 {
-	char path[160];
-	ssize_t n;
-	int fd;
-
-	snprintf(text, size, "the kernel's log may say why");
-	snprintf(path, sizeof(path), "/sys/kernel/debug/vfio_ferry/%s/failure", ferry_device_name(m->device));
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	n = read(fd, text, size - 1);
-	close(fd);
-	if (n > 0)
-		text[n] = '\0';
-	text[strcspn(text, "\n")] = '\0';
+	ferry_sysfs_line(text, size, "/sys/kernel/debug/vfio_ferry/%s/failure", ferry_device_name(m->device));
+	if (!*text)
+		snprintf(text, size, "the kernel's log may say why");
 }
 
 static int refused(struct mover *m, int code, const char *what)

@@ -5,7 +5,8 @@
 # shellcheck source=tools/lab/tests/tap.sh
 . tools/lab/tests/tap.sh
 
-FERRY=$PWD/build/ferry/ferry
+# FERRY_TOOL names another build of the tool, for example a broken one.
+FERRY=$(realpath "${FERRY_TOOL:-build/ferry/ferry}")
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT
 

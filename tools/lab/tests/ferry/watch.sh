@@ -17,6 +17,7 @@ main() {
 	terminal
 	wrong_use
 	ends_when_asked
+	no_answer
 	nothing_to_see
 	tap_done
 }
@@ -96,6 +97,26 @@ interrupted() {
 	# A shell without job control lets its background commands ignore SIGINT; env does not.
 	env --default-signal=INT "$FERRY" watch --json --interval 1000 >"$WORK/said" 2>"$WORK/complained" &
 	within 30 test -s "$WORK/said" && kill -s "$1" $! && wait $!
+}
+
+# A file of debugfs that nobody fills
+no_answer() {
+	mkfifo "$WORK/stuck"
+	mount --bind "$WORK/stuck" "/sys/kernel/debug/vfio_ferry/$ONE/stats"
+	ok "a driver that is stuck keeps nobody" watches_on
+	ok "it is shown as such" says "^$ONE +no answer"
+	ok "beside the others" says "^$TWO +RUNNING"
+	ok "and said in the end" complains "$ONE/stats gave no answer for"
+	ok "as JSON" ends 0 --json --count 1
+	ok "too" says_json "[(f['answers'], f['seen'] is None) for f in said['functions']] == [(False, True), (True, False)]"
+	ok "SIGTERM ends it meanwhile" interrupted TERM
+	umount "/sys/kernel/debug/vfio_ferry/$ONE/stats"
+	ok "afterwards it answers" ends 0 --count 1
+	ok "as before" says "^$ONE +RUNNING"
+}
+
+watches_on() {
+	timeout 60 "$FERRY" watch --count 3 --interval 0.1 >"$WORK/said" 2>"$WORK/complained"
 }
 
 # What makes that so is not undone: it comes last.

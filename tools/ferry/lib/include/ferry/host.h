@@ -25,8 +25,9 @@ extern "C" {
  * A driver that is stuck holds locks that some files of its functions want, and
  * who reads them cannot be killed. Limited, they are read by a process of the
  * library's own, which is forked at the first question: not for programs whose
- * memory is large. What did not answer is as if it could not be read. Programs,
- * devlink and modprobe, are limited in any case.
+ * memory is large. What did not answer is as if it could not be read. So does that
+ * process open what ferry_diagnose() opens, for which there are 10 seconds.
+ * Programs, devlink and modprobe, are limited in any case.
  */
 FERRY_API void ferry_limit_waiting(unsigned int ms);
 /* The first that did not answer, and how long it was waited for; "" if all did. */
