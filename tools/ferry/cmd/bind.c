@@ -20,7 +20,6 @@ struct options {
 	const char *driver;
 	unsigned int vfs;
 	bool persist, restore;
-	bool json;
 };
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -135,7 +134,6 @@ static int run(int argc, char **argv)
 	int err;
 
 	parse_arguments(&parser, argc, argv, &options);
-	options.json = json_wanted();
 	if (options.restore)
 		return persist_restore();
 	changes_begin(&changes);
@@ -144,14 +142,14 @@ static int run(int argc, char **argv)
 		err = note_all(&changes, &error);
 	if (err) {
 		changes_undo(&changes);
-		return changes_end(&changes, changes_code(err), &error, options.json);
+		return changes_end(&changes, changes_code(err), &error);
 	}
 	if (changes_cancelled()) {
 		changes_undo(&changes);
 		ferry_fail(&error, EINTR, "cancelled; all is as it was");
-		return changes_end(&changes, EXIT_CANCELLED, &error, options.json);
+		return changes_end(&changes, EXIT_CANCELLED, &error);
 	}
-	return changes_end(&changes, EXIT_DONE, NULL, options.json);
+	return changes_end(&changes, EXIT_DONE, NULL);
 }
 
 const struct command bind_command = {

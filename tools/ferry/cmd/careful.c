@@ -429,7 +429,7 @@ static bool take_all(struct walk *walk, struct walked *walked)
 			return false;
 		if (can_be_taken(walk, &steps[i], &walked[i]))
 			take(walk, &steps[i], &walked[i]);
-		if (!walk->careful->json) {
+		if (!json_wanted()) {
 			printf("%u. %-10s %-12s %s%s%s\n", i + 1, steps[i].name, outcomes[walked[i].outcome], steps[i].about,
 			       *walked[i].text ? ": " : "", walked[i].text);
 			fflush(stdout);
@@ -447,7 +447,7 @@ static int tell(const struct walk *walk, bool well, int left, const struct ferry
 	if (left)
 		return complain(EXIT_STOPPED, "%s; it is not usable as it is: `ferry unbind` and `ferry bind` it, and if that does not help, its PF has to be reset",
 				error->text);
-	if (walk->careful->json)
+	if (json_wanted())
 		return interrupted() ? EXIT_CANCELLED : well ? EXIT_DONE : EXIT_REFUSED;
 	if (interrupted()) {
 		puts("Interrupted; it runs, as after power-on.");
@@ -493,7 +493,7 @@ int careful_walk(const struct careful *careful)
 	left = leave(&walk, &error);
 	result = result_of(&walk, walked, interrupted(), left);
 	record_end(result);
-	if (careful->json)
+	if (json_wanted())
 		json_print(result);
 	else
 		json_object_put(result);

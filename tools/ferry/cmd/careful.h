@@ -14,12 +14,10 @@
  * struct careful - a walk
  * @device: addresses of the functions; the second may be NULL
  * @workload: command that uses the function, or NULL
- * @json: print one JSON object
  */
 struct careful {
 	const char *device[2];
 	const char *workload;
-	bool json;
 };
 
 /* Walks; what to exit with. */

@@ -95,7 +95,7 @@ static void print_change(const struct ferry_binding *was, const struct ferry_fun
 		printf(", before to %s\n", *was->driver ? was->driver : "nothing");
 }
 
-int changes_end(struct changes *changes, int code, const struct ferry_error *error, bool json)
+int changes_end(struct changes *changes, int code, const struct ferry_error *error)
 {
 	json_object *all = json_object_new_object(), *list = json_object_new_array();
 	struct ferry_function now;
@@ -106,13 +106,13 @@ int changes_end(struct changes *changes, int code, const struct ferry_error *err
 		if (ferry_function_read(&now, changes->was[i].address, NULL))
 			*now.address = '\0';
 		json_object_array_add(list, json_change(&changes->was[i], &now));
-		if (!json)
+		if (!json_wanted())
 			print_change(&changes->was[i], &now);
 	}
 	json_object_object_add(all, "functions", list);
 	json_object_object_add(all, "error", json_text(error ? error->text : NULL));
 	/* Wrong use prints none. */
-	if (json && code != EXIT_USAGE)
+	if (json_wanted() && code != EXIT_USAGE)
 		json_print(all);
 	else
 		json_object_put(all);

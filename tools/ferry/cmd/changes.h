@@ -31,7 +31,7 @@ void changes_undo(struct changes *changes);
  * The end of the command: says what was done, or, if @error is not NULL, why it was
  * not; returns @code or that of a failure to print.
  */
-int changes_end(struct changes *changes, int code, const struct ferry_error *error, bool json);
+int changes_end(struct changes *changes, int code, const struct ferry_error *error);
 
 /* A failure's exit code: what was asked is no sense, or may not be, or did not work. */
 int changes_code(int err);

@@ -14,7 +14,6 @@
 struct options {
 	const char *address;
 	unsigned int flags;
-	bool json;
 };
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -156,7 +155,7 @@ static int report(const struct options *options, const struct ferry_diagnosis *h
 
 	for (unsigned int i = 0; i < count; i++)
 		well = well && !ferry_diagnosis_cause(&functions[i]);
-	if (!options->json) {
+	if (!json_wanted()) {
 		print_findings(host, 0, true);
 		for (unsigned int i = 0; i < count; i++) {
 			if (!options->address)
@@ -214,7 +213,7 @@ static int examine_all(const struct options *options, const struct ferry_diagnos
 		    !ferry_diagnose(&diagnoses[n], functions[i].address, options->flags, NULL))
 			n++;
 	code = report(options, host, diagnoses, n);
-	if (!n && !options->json)
+	if (!n && !json_wanted())
 		puts("This machine has no device with SR-IOV.");
 	free(diagnoses);
 	free(functions);
@@ -228,7 +227,6 @@ static int run(int argc, char **argv)
 	struct ferry_error error;
 
 	parse_arguments(&parser, argc, argv, &options);
-	options.json = json_wanted();
 	if (ferry_diagnose(&host, NULL, options.flags, &error))
 		return complain(EXIT_FAILED, "%s", error.text);
 	return options.address ? examine_one(&options, &host) : examine_all(&options, &host);

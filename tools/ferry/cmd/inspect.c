@@ -16,6 +16,8 @@
 #include "interrupt.h"
 #include "output.h"
 
+#include "../lib/base/wait.h"
+
 #define PIECE (1 << 20)
 
 enum { OPTION_HEX = 256, OPTION_MAX_IMAGE };
@@ -64,24 +66,11 @@ static const struct argp argp = {
 	"Ends with 0 if it is sound, 3 if something is wrong with it, 1 if it cannot be read, 4 after Ctrl-C."
 };
 
-/* A pipe may stay silent for ever. 0: there is something to read. */
-static int wait_for_bytes(int fd)
-{
-	struct pollfd fds[] = {
-		{ .fd = fd, .events = POLLIN },
-		{ .fd = interrupt_fd(), .events = POLLIN },
-	};
-
-	while (poll(fds, 2, -1) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return fds[1].revents ? -ECANCELED : 0;
-}
-
 /* Bytes, 0 at the end, or a negative errno. */
 static ssize_t read_piece(int fd, void *piece)
 {
-	int err = wait_for_bytes(fd);
+	/* A pipe may stay silent for ever. */
+	int err = fd_wait(fd, POLLIN, interrupt_fd(), -1);
 	ssize_t got;
 
 	if (err)

@@ -12,6 +12,8 @@
 #include "inspect.h"
 #include "output.h"
 
+#include "../lib/base/printable.h"
+
 #define HEX_LINE 16
 
 static void begin(struct inspected *inspected)
@@ -68,7 +70,7 @@ static void says_text(const struct ferry_saved_packet *packet)
 {
 	putchar('"');
 	for (size_t i = 0; i < packet->head_length; i++)
-		putchar(isascii(packet->head[i]) && isprint(packet->head[i]) ? packet->head[i] : '?');
+		putchar(ferry_printable(packet->head[i]));
 	puts("\"");
 }
 

@@ -4,15 +4,15 @@
  */
 #include <err.h>
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "command.h"
 #include "interrupt.h"
+
+#include "../lib/base/wait.h"
 
 static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGXCPU };
 
@@ -61,32 +61,11 @@ int interrupt_patient_fd(void)
 
 bool interrupted(void)
 {
-	struct pollfd poll_fd = { .fd = interrupt_fd(), .events = POLLIN };
-
-	return poll(&poll_fd, 1, 0) > 0;
+	return interrupt_sleep(0);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
-
+/* An FD below 0 is one that never has anything. */
 bool interrupt_sleep(int ms)
 {
-	struct pollfd poll_fd = { .fd = interrupt_fd(), .events = POLLIN };
-	int64_t end = now_ms() + ms, left;
-
-	while ((left = end - now_ms()) > 0) {
-		int ready = poll(&poll_fd, 1, left);
-
-		if (ready > 0)
-			return true;
-		/* A signal that is none of these cuts the wait short. */
-		if (ready < 0 && errno != EINTR)
-			err(EXIT_FAILED, "poll");
-	}
-	return false;
+	return fd_wait(-1, 0, interrupt_fd(), ms) == -ECANCELED;
 }

@@ -46,15 +46,28 @@ static const char *firmware_of(struct listing *listing, const struct ferry_funct
 	return listing->firmware;
 }
 
-static void add_word(char *text, size_t size, const char *word)
-{
-	size_t used = strlen(text);
+#define WORDS_MAX 4
 
-	snprintf(text + used, size - used, "%s%s", used ? " " : "", word);
+static unsigned int words_of(const struct ferry_status *status, const char *words[WORDS_MAX])
+{
+	unsigned int n = 0;
+
+	if (status->features & FERRY_CAN_STOP_COPY)
+		words[n++] = "stop-copy";
+	if (status->features & FERRY_CAN_P2P)
+		words[n++] = "p2p";
+	if (status->features & FERRY_CAN_PRE_COPY)
+		words[n++] = "pre-copy";
+	if (status->dirty_tracking)
+		words[n++] = "dirty-tracking";
+	return n;
 }
 
 static void features_of(const struct ferry_function *f, const struct ferry_status *status, char *text, size_t size)
 {
+	const char *words[WORDS_MAX];
+	unsigned int n = words_of(status, words);
+
 	*text = '\0';
 	if (f->kind == FERRY_PF && !f->vfio)
 		snprintf(text, size, "%u of %u VFs", f->vfs_enabled, f->vfs_total);
@@ -64,14 +77,8 @@ static void features_of(const struct ferry_function *f, const struct ferry_statu
 		snprintf(text, size, "no migration: %s", *status->reason ? status->reason : "its driver has none");
 	if (*text || !status->known)
 		return;
-	if (status->features & FERRY_CAN_STOP_COPY)
-		add_word(text, size, "stop-copy");
-	if (status->features & FERRY_CAN_P2P)
-		add_word(text, size, "p2p");
-	if (status->features & FERRY_CAN_PRE_COPY)
-		add_word(text, size, "pre-copy");
-	if (status->dirty_tracking)
-		add_word(text, size, "dirty-tracking");
+	for (unsigned int i = 0; i < n; i++)
+		snprintf(text + strlen(text), size - strlen(text), "%s%s", i ? " " : "", words[i]);
 }
 
 static void add_row(struct table *table, struct listing *listing, const struct ferry_function *f)
@@ -116,19 +123,15 @@ static void print_table(struct listing *listing)
 
 static json_object *json_features(const struct ferry_status *status)
 {
+	const char *words[WORDS_MAX];
+	unsigned int n = words_of(status, words);
 	json_object *list;
 
 	if (!status->known)
 		return NULL;
 	list = json_object_new_array();
-	if (status->features & FERRY_CAN_STOP_COPY)
-		json_object_array_add(list, json_text("stop-copy"));
-	if (status->features & FERRY_CAN_P2P)
-		json_object_array_add(list, json_text("p2p"));
-	if (status->features & FERRY_CAN_PRE_COPY)
-		json_object_array_add(list, json_text("pre-copy"));
-	if (status->dirty_tracking)
-		json_object_array_add(list, json_text("dirty-tracking"));
+	for (unsigned int i = 0; i < n; i++)
+		json_object_array_add(list, json_text(words[i]));
 	return list;
 }
 

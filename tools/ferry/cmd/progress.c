@@ -4,21 +4,19 @@
  * no terminal, a line a second.
  */
 #include <string.h>
-#include <time.h>
 
 #include "migrate.h"
 
+#include "../lib/base/wait.h"
+
 static bool in_place;
-static struct timespec last;
+static double last;	/* ms */
 
 static bool too_early(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if ((now.tv_sec - last.tv_sec) * 1000 + (now.tv_nsec - last.tv_nsec) / 1000000 < 990)
+	if (clock_ms() - last < 990)
 		return true;
-	last = now;
+	last = clock_ms();
 	return false;
 }
 

@@ -305,7 +305,6 @@ static int run(int argc, char **argv)
 		const struct careful careful = {
 			.device = { request.q.device[0], request.q.device[1] },
 			.workload = request.q.workload,
-			.json = json_wanted(),
 		};
 
 		return careful_walk(&careful);

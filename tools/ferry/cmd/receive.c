@@ -3,9 +3,10 @@
  * ferry receive: take devices from another host.
  */
 #include <errno.h>
-#include <time.h>
 
 #include "migrate.h"
+
+#include "../lib/base/wait.h"
 
 enum { KEY_WAIT = 0x400 };
 
@@ -63,15 +64,12 @@ static const struct argp argp = {
 	children
 };
 
-static int left_ms(const struct request *r, const struct timespec *began)
+static int left_ms(const struct request *r, double began)
 {
-	struct timespec now;
-	int64_t passed;
+	double passed = clock_ms() - began;
 
 	if (r->wait_ms < 0)
 		return -1;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	passed = (now.tv_sec - began->tv_sec) * 1000LL + (now.tv_nsec - began->tv_nsec) / 1000000;
 	return passed < r->wait_ms ? r->wait_ms - passed : 0;
 }
 
@@ -85,7 +83,7 @@ static bool was_no_source(const struct ferry_report *report, const struct ferry_
 }
 
 /* Value: 0 with a report, or what the wait ended with; *failed: the error is of the migration. */
-static int receive_once(struct request *r, struct ferry_listener *listener, const struct timespec *began,
+static int receive_once(struct request *r, struct ferry_listener *listener, double began,
 			struct ferry_report *report, struct ferry_error *error, bool *failed)
 {
 	struct migrate *m = &r->migrate;
@@ -111,15 +109,14 @@ static int receive_devices(struct request *r, struct ferry_listener *listener)
 	struct migrate *m = &r->migrate;
 	struct ferry_report report = { 0 };
 	struct ferry_error error;
-	struct timespec began;
+	double began = clock_ms();
 	bool failed;
 	int err;
 
 	if (!m->quiet)
 		fprintf(stderr, "ferry waits at %s\n", r->endpoint.address);
-	clock_gettime(CLOCK_MONOTONIC, &began);
 	/* Who cannot show who they are does not end the wait for who can. */
-	while ((err = receive_once(r, listener, &began, &report, &error, &failed)) == -EPROTO && !failed)
+	while ((err = receive_once(r, listener, began, &report, &error, &failed)) == -EPROTO && !failed)
 		complain(EXIT_FAILED, "%s; still waiting", error.text);
 	if (failed || err == -ECANCELED)
 		return migrate_failed(m, &report, &error);

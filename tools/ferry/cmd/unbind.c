@@ -16,7 +16,6 @@ struct options {
 	int count;
 	const char *to;
 	bool vfs;
-	bool json;
 };
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -120,22 +119,21 @@ static int run(int argc, char **argv)
 	int err;
 
 	parse_arguments(&parser, argc, argv, &options);
-	options.json = json_wanted();
 	changes_begin(&changes);
 	err = options.vfs ? remove_vfs(&changes, &options, &error) : unbind_all(&changes, &options, &error);
 	if (err) {
 		changes_undo(&changes);
-		return changes_end(&changes, changes_code(err), &error, options.json);
+		return changes_end(&changes, changes_code(err), &error);
 	}
 	if (changes_cancelled() && !options.vfs) {
 		changes_undo(&changes);
 		ferry_fail(&error, EINTR, "cancelled; all is as it was");
-		return changes_end(&changes, EXIT_CANCELLED, &error, options.json);
+		return changes_end(&changes, EXIT_CANCELLED, &error);
 	}
 	/* Also of what is not bound any more, or never was. */
 	if (persist_forget((const char *const *)options.addresses, options.count, &error))
-		return changes_end(&changes, EXIT_FAILED, &error, options.json);
-	return changes_end(&changes, EXIT_DONE, NULL, options.json);
+		return changes_end(&changes, EXIT_FAILED, &error);
+	return changes_end(&changes, EXIT_DONE, NULL);
 }
 
 const struct command unbind_command = { "unbind", "BDF... [--to DRIVER]", "give functions back to the host", run };

@@ -12,6 +12,7 @@
 
 #include <ferry/host.h>
 
+#include "../base/printable.h"
 #include "../base/sysfs.h"
 
 #define SYSPATH "vfio-device-syspath:"
@@ -35,10 +36,7 @@ static void add(struct found *found, int pid, const char *file)
 	user = &more[found->count++];
 	user->pid = pid;
 	ferry_sysfs_line(user->name, sizeof(user->name), "/proc/%d/comm", pid);
-	/* A process names itself as it likes; no terminal shall obey it. */
-	for (char *c = user->name; *c; c++)
-		if (*c < ' ' || *c > '~')
-			*c = '?';
+	ferry_make_printable(user->name);
 	snprintf(user->file, sizeof(user->file), "%s", file);
 }
 

@@ -7,27 +7,16 @@
 #include <endian.h>
 #include <string.h>
 
-#include <linux/vfio_ferry.h>
-
 #include "images.h"
+#include "stream.h"
 
 /* Both drivers' records are known tags; flags have one bit. */
 static bool known(const struct vfio_ferry_record *r)
 {
-	uint32_t flags = le32toh(r->flags);
+	enum ferry_meaning meaning = record_meaning(le32toh(r->tag));
 
-	switch (le32toh(r->tag)) {
-	case VFIO_FERRY_TAG_FIRMWARE_DATA:
-		return !flags;
-	case VFIO_FERRY_TAG_STOP_COPY_SIZE:
-	case VFIO_FERRY_TAG_IDENTITY:
-	case VFIO_FERRY_TAG_SHAPE:
-	case VFIO_FERRY_TAG_IMAGE:
-	case VFIO_FERRY_TAG_END:
-		return flags == VFIO_FERRY_RECORD_OPTIONAL;
-	default:
-		return false;
-	}
+	return meaning != FERRY_MEANS_UNKNOWN &&
+	       le32toh(r->flags) == (meaning == FERRY_MEANS_IMAGE ? 0 : VFIO_FERRY_RECORD_OPTIONAL);
 }
 
 void images_count(struct images *i, const uint8_t *data, size_t size)

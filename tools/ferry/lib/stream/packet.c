@@ -1,56 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A packet of a saved file: what its numbers are called, the device that it is
- * about, and noting what is wrong with it. See ferry/saved.h.
+ * A packet of a saved file: what its numbers are called, and the device that it is
+ * about. See ferry/saved.h.
  */
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "saved.h"
+
+#define COUNT(names) (sizeof(names) / sizeof(*(names)))
 
 const char *ferry_packet_name(uint32_t type)
 {
-	switch (type) {
-	case FERRY_PACKET_DEVICE:
-		return "device";
-	case FERRY_PACKET_CONFIG:
-		return "configuration";
-	case FERRY_PACKET_DATA:
-		return "data";
-	case FERRY_PACKET_PHASE_END:
-		return "phase end";
-	case FERRY_PACKET_ACCEPT:
-		return "accept";
-	case FERRY_PACKET_INITIAL_LOADED:
-		return "initial loaded";
-	case FERRY_PACKET_READY:
-		return "ready";
-	case FERRY_PACKET_GO:
-		return "go";
-	case FERRY_PACKET_STARTED:
-		return "started";
-	case FERRY_PACKET_FAILED:
-		return "failed";
-	case FERRY_PACKET_ALIVE:
-		return "alive";
-	default:
-		return "unknown";
-	}
+	static const char *const names[] = {
+		[FERRY_PACKET_DEVICE] = "device", [FERRY_PACKET_CONFIG] = "configuration", [FERRY_PACKET_DATA] = "data",
+		[FERRY_PACKET_PHASE_END] = "phase end", [FERRY_PACKET_ACCEPT] = "accept",
+		[FERRY_PACKET_INITIAL_LOADED] = "initial loaded", [FERRY_PACKET_READY] = "ready", [FERRY_PACKET_GO] = "go",
+		[FERRY_PACKET_STARTED] = "started", [FERRY_PACKET_FAILED] = "failed", [FERRY_PACKET_ALIVE] = "alive"
+	};
+
+	return type < COUNT(names) && names[type] ? names[type] : "unknown";
 }
 
 const char *ferry_packet_phase_name(uint32_t phase)
 {
-	switch (phase) {
-	case FERRY_PACKET_PHASE_INITIAL:
-		return "initial";
-	case FERRY_PACKET_PHASE_DIRTY:
-		return "dirty";
-	case FERRY_PACKET_PHASE_STOP_COPY:
-		return "stop-copy";
-	default:
-		return "unknown";
-	}
+	static const char *const names[] = { "unknown", "initial", "dirty", "stop-copy" };
+
+	return names[phase < COUNT(names) ? phase : 0];
 }
 
 struct saved_device *saved_device_of(struct ferry_saved *saved)
@@ -58,20 +31,4 @@ struct saved_device *saved_device_of(struct ferry_saved *saved)
 	uint32_t number = saved->packet.device;
 
 	return number < FERRY_SAVED_DEVICES ? &saved->devices[number] : NULL;
-}
-
-void saved_wrong(struct ferry_saved *saved, const char *format, ...)
-{
-	struct ferry_finding *finding = &saved->found[saved->found_count];
-	va_list args;
-
-	/* The rules cannot find so much in one packet. */
-	if (saved->found_count == MAX_PACKET_FINDINGS)
-		abort();
-	saved->found_count++;
-	finding->record = saved->packet.number;
-	finding->offset = saved->packet.offset;
-	va_start(args, format);
-	vsnprintf(finding->text, sizeof(finding->text), format, args);
-	va_end(args);
 }

@@ -7,24 +7,6 @@
 
 #include "stream.h"
 
-size_t rules_size(enum ferry_meaning meaning)
-{
-	switch (meaning) {
-	case FERRY_MEANS_STOP_COPY_SIZE:
-		return sizeof(__le64);
-	case FERRY_MEANS_IDENTITY:
-		return sizeof(struct vfio_ferry_identity);
-	case FERRY_MEANS_SHAPE:
-		return sizeof(struct vfio_ferry_shape);
-	case FERRY_MEANS_IMAGE_CHECK:
-		return sizeof(struct vfio_ferry_image_check);
-	case FERRY_MEANS_END:
-		return sizeof(struct vfio_ferry_end);
-	default:
-		return 0;
-	}
-}
-
 static bool is_ferrys_own(enum ferry_meaning meaning)
 {
 	return meaning == FERRY_MEANS_IDENTITY || meaning == FERRY_MEANS_SHAPE ||
@@ -65,7 +47,7 @@ static void image_header(struct ferry_stream *stream)
 static void control_header(struct ferry_stream *stream)
 {
 	const struct ferry_record *record = &stream->record;
-	size_t size = rules_size(record->meaning);
+	size_t size = record_kinds[record->meaning].size;
 
 	if (record->size != size)
 		stream_wrong(stream, "has %" PRIu64 " bytes, must have %zu", record->size, size);
@@ -160,22 +142,13 @@ static void end(struct ferry_stream *stream)
 
 void rules_control(struct ferry_stream *stream)
 {
-	switch (stream->record.meaning) {
-	case FERRY_MEANS_IDENTITY:
-		identity(stream);
-		break;
-	case FERRY_MEANS_SHAPE:
-		shape(stream);
-		break;
-	case FERRY_MEANS_IMAGE_CHECK:
-		image_check(stream);
-		break;
-	case FERRY_MEANS_END:
-		end(stream);
-		break;
-	default:
-		break;
-	}
+	static void (*const rules[])(struct ferry_stream *stream) = {
+		[FERRY_MEANS_IDENTITY] = identity, [FERRY_MEANS_SHAPE] = shape,
+		[FERRY_MEANS_IMAGE_CHECK] = image_check, [FERRY_MEANS_END] = end
+	};
+
+	if (rules[stream->record.meaning])
+		rules[stream->record.meaning](stream);
 }
 
 void rules_end(struct ferry_stream *stream)

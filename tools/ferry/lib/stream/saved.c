@@ -6,7 +6,6 @@
  * a driver's stream. What DATA packets carry goes on to the analyser of their
  * device's stream.
  */
-#include <ctype.h>
 #include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 
 #include <isa-l/crc.h>
 
+#include "../base/printable.h"
 #include "saved.h"
 
 #define MAGIC_LENGTH 8
@@ -53,11 +53,11 @@ static int no_memory(struct ferry_error *error)
 
 static void tell_findings(struct ferry_saved *saved)
 {
-	for (unsigned int i = 0; i < saved->found_count; i++)
+	for (unsigned int i = 0; i < saved->findings.count; i++)
 		if (saved->events.packet_finding)
-			saved->events.packet_finding(saved->context, &saved->found[i]);
-	saved->summary.findings += saved->found_count;
-	saved->found_count = 0;
+			saved->events.packet_finding(saved->context, &saved->findings.found[i]);
+	saved->summary.findings += saved->findings.count;
+	saved->findings.count = 0;
 }
 
 static void tell_packet(struct ferry_saved *saved)
@@ -118,15 +118,6 @@ static void end_device(struct saved_device *device)
 
 /* Payloads of packets */
 
-/* Names come from strangers and go to terminals. */
-static void make_printable(char *name, size_t length)
-{
-	name[length - 1] = 0;
-	for (; *name; name++)
-		if (!isascii(*name) || !isprint(*name))
-			*name = '?';
-}
-
 static void read_about(struct ferry_saved_packet *packet)
 {
 	struct ferry_packet_device *about = &packet->about;
@@ -140,8 +131,10 @@ static void read_about(struct ferry_saved_packet *packet)
 	about->features = le32toh(about->features);
 	about->flags = le32toh(about->flags);
 	about->count = le32toh(about->count);
-	make_printable(about->name, sizeof(about->name));
-	make_printable(about->driver, sizeof(about->driver));
+	about->name[sizeof(about->name) - 1] = '\0';
+	about->driver[sizeof(about->driver) - 1] = '\0';
+	ferry_make_printable(about->name);
+	ferry_make_printable(about->driver);
 }
 
 static void read_phase(struct ferry_saved_packet *packet)

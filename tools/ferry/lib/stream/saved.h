@@ -8,8 +8,7 @@
 
 #include <ferry/saved.h>
 
-/* More can not be wrong with one packet: see packet_rules.c. */
-#define MAX_PACKET_FINDINGS 12
+#include "stream.h"
 
 enum saved_kind {
 	SAVED_UNDECIDED,	/* fewer bytes than the magic has */
@@ -56,8 +55,7 @@ struct saved_device {
  * @crc_claimed: as its header says
  * @told: the packet was told
  * @failed: a packet said that the migration failed: nothing more is due
- * @found: what is wrong with it
- * @found_count: how much that is
+ * @findings: what is wrong with it
  * @devices: each
  * @summary: what is told at the end
  */
@@ -76,8 +74,7 @@ struct ferry_saved {
 	uint32_t crc_claimed;
 	bool told;
 	bool failed;
-	struct ferry_finding found[MAX_PACKET_FINDINGS];
-	unsigned int found_count;
+	struct findings findings;
 
 	struct saved_device devices[FERRY_SAVED_DEVICES];
 	struct ferry_saved_summary summary;
@@ -86,7 +83,8 @@ struct ferry_saved {
 /* ---- packet.c ---- */
 
 /* Something is wrong with the current packet. */
-void saved_wrong(struct ferry_saved *saved, const char *format, ...) __attribute__((format(printf, 2, 3)));
+#define saved_wrong(saved, ...) \
+	finding_add(&(saved)->findings, (saved)->packet.number, (saved)->packet.offset, __VA_ARGS__)
 
 /* The device of the current packet; NULL if its number is none. */
 struct saved_device *saved_device_of(struct ferry_saved *saved);

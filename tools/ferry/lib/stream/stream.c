@@ -6,33 +6,13 @@
  * so it goes on where something is wrong. The driver's decoder stops where a
  * target would, and its word is the verdict.
  */
-#include <ctype.h>
 #include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/printable.h"
 #include "stream.h"
-
-static enum ferry_meaning meaning_of(uint32_t tag)
-{
-	switch (tag) {
-	case VFIO_FERRY_TAG_FIRMWARE_DATA:
-		return FERRY_MEANS_IMAGE;
-	case VFIO_FERRY_TAG_STOP_COPY_SIZE:
-		return FERRY_MEANS_STOP_COPY_SIZE;
-	case VFIO_FERRY_TAG_IDENTITY:
-		return FERRY_MEANS_IDENTITY;
-	case VFIO_FERRY_TAG_SHAPE:
-		return FERRY_MEANS_SHAPE;
-	case VFIO_FERRY_TAG_IMAGE:
-		return FERRY_MEANS_IMAGE_CHECK;
-	case VFIO_FERRY_TAG_END:
-		return FERRY_MEANS_END;
-	default:
-		return FERRY_MEANS_UNKNOWN;
-	}
-}
 
 struct ferry_stream *ferry_stream_new(const struct ferry_stream_events *events, void *context,
 				      uint64_t max_image)
@@ -58,11 +38,11 @@ void ferry_stream_free(struct ferry_stream *stream)
 
 static void tell_findings(struct ferry_stream *stream)
 {
-	for (unsigned int i = 0; i < stream->found_count; i++)
+	for (unsigned int i = 0; i < stream->findings.count; i++)
 		if (stream->events.finding)
-			stream->events.finding(stream->context, &stream->found[i]);
-	stream->summary.findings += stream->found_count;
-	stream->found_count = 0;
+			stream->events.finding(stream->context, &stream->findings.found[i]);
+	stream->summary.findings += stream->findings.count;
+	stream->findings.count = 0;
 }
 
 static void tell_record(struct ferry_stream *stream)
@@ -74,13 +54,6 @@ static void tell_record(struct ferry_stream *stream)
 
 /* Fields of control records */
 
-/* Names come from strangers and go to terminals. */
-static void copy_name(char *to, const char *from, size_t length)
-{
-	for (size_t i = 0; i < length && from[i]; i++)
-		to[i] = isascii(from[i]) && isprint(from[i]) ? from[i] : '?';
-}
-
 static void read_identity(struct ferry_stream *stream)
 {
 	struct ferry_stream_identity *identity = &stream->record.identity;
@@ -90,7 +63,8 @@ static void read_identity(struct ferry_stream *stream)
 	identity->version = le16toh(wire.version);
 	identity->mark = le16toh(wire.mark);
 	identity->crc32c = le32toh(wire.crc32c);
-	copy_name(identity->family, wire.family, sizeof(wire.family));
+	memcpy(identity->family, wire.family, sizeof(wire.family));
+	ferry_make_printable(identity->family);
 	identity->vendor = le16toh(wire.vendor);
 	identity->device = le16toh(wire.device);
 	identity->subsystem_vendor = le16toh(wire.subsystem_vendor);
@@ -159,25 +133,12 @@ static void read_end(struct ferry_stream *stream)
 
 static void read_control(struct ferry_stream *stream)
 {
-	switch (stream->record.meaning) {
-	case FERRY_MEANS_IDENTITY:
-		read_identity(stream);
-		break;
-	case FERRY_MEANS_SHAPE:
-		read_shape(stream);
-		break;
-	case FERRY_MEANS_STOP_COPY_SIZE:
-		read_stop_copy_size(stream);
-		break;
-	case FERRY_MEANS_IMAGE_CHECK:
-		read_check(stream);
-		break;
-	case FERRY_MEANS_END:
-		read_end(stream);
-		break;
-	default:
-		break;
-	}
+	static void (*const readers[])(struct ferry_stream *stream) = {
+		[FERRY_MEANS_STOP_COPY_SIZE] = read_stop_copy_size, [FERRY_MEANS_IDENTITY] = read_identity,
+		[FERRY_MEANS_SHAPE] = read_shape, [FERRY_MEANS_IMAGE_CHECK] = read_check, [FERRY_MEANS_END] = read_end
+	};
+
+	readers[stream->record.meaning](stream);
 }
 
 /* Records */
@@ -199,7 +160,7 @@ static void begin_record(struct ferry_stream *stream)
 	record->size = le64toh(wire.size);
 	record->flags = le32toh(wire.flags);
 	record->tag = le32toh(wire.tag);
-	record->meaning = meaning_of(record->tag);
+	record->meaning = record_meaning(record->tag);
 	stream->summary.records++;
 	stream->control_crc = ferry_crc32c(stream->control_crc, stream->header, sizeof(wire));
 	stream->crc_before = stream->control_crc;
@@ -266,7 +227,7 @@ static void end_record(struct ferry_stream *stream)
 
 	if (record->meaning == FERRY_MEANS_IMAGE)
 		end_image(stream);
-	else if (record->meaning != FERRY_MEANS_UNKNOWN && record->size == rules_size(record->meaning))
+	else if (record->size && record->size == record_kinds[record->meaning].size)
 		end_control(stream);
 	tell_record(stream);
 	next_record(stream);

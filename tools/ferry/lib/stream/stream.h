@@ -10,8 +10,14 @@
 
 #include "../../../../drivers/vfio/pci/ferry/wire.h"
 
-/* More can not be wrong with one record: see record_rules.c. */
+/* More can not be wrong with one record or packet: see record_rules.c and packet_rules.c. */
 #define MAX_FINDINGS 12
+
+/* What is wrong with the current record or packet */
+struct findings {
+	struct ferry_finding found[MAX_FINDINGS];
+	unsigned int count;
+};
 
 /**
  * struct ferry_stream - an analyser
@@ -23,8 +29,7 @@
  * @header: of the record that begins
  * @header_length: bytes of it so far; sizeof(header) inside a payload
  * @record: the current one
- * @found: what is wrong with it
- * @found_count: how much that is
+ * @findings: what is wrong with it
  * @control_crc: of every byte so far that belongs to no image
  * @crc_before: the same, before the current record's payload
  * @image_crc: of the current or last image
@@ -46,8 +51,7 @@ struct ferry_stream {
 	uint8_t header[sizeof(struct vfio_ferry_record)];
 	size_t header_length;
 	struct ferry_record record;
-	struct ferry_finding found[MAX_FINDINGS];
-	unsigned int found_count;
+	struct findings findings;
 
 	uint32_t control_crc;
 	uint32_t crc_before;
@@ -63,14 +67,29 @@ struct ferry_stream {
 
 /* ---- record.c ---- */
 
+/**
+ * struct record_kind - what a tag stands for
+ * @name: for people
+ * @tag: of the record's header
+ * @size: of its payload; 0: any
+ */
+struct record_kind {
+	const char *name;
+	uint32_t tag;
+	size_t size;
+};
+
+/* By enum ferry_meaning */
+extern const struct record_kind record_kinds[];
+enum ferry_meaning record_meaning(uint32_t tag);
+
+void finding_add(struct findings *findings, uint64_t record, uint64_t offset, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 /* Something is wrong with the current record. */
-void stream_wrong(struct ferry_stream *stream, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+#define stream_wrong(stream, ...) \
+	finding_add(&(stream)->findings, (stream)->record.number, (stream)->record.offset, __VA_ARGS__)
 
 /* ---- record_rules.c ---- */
-
-/* Payload that a record with this meaning must have, 0 if any. */
-size_t rules_size(enum ferry_meaning meaning);
 
 /* What is wrong with the record's header. */
 void rules_header(struct ferry_stream *stream);
