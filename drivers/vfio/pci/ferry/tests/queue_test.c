@@ -527,6 +527,24 @@ static void a_writer_waits_for_memory(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ferry_queue_has_memory(queue, SZ_8K), -ENODEV);
 }
 
+static void a_session_takes_what_it_still_can(struct kunit *test)
+{
+	struct fixture *f = fixture_of(test, FERRY_PHASE_RECEIVING);
+	struct ferry_queue *queue = &f->queue;
+	struct ferry_image *image = image_at(f, FERRY_IMAGE_USER);
+
+	ferry_queue_fail(queue, -EIO);
+	KUNIT_EXPECT_EQ(test, ferry_queue_add_received(queue, image), -EIO);
+	KUNIT_EXPECT_EQ(test, image->place, FERRY_IMAGE_USER);
+	queue->error = 0;
+	KUNIT_EXPECT_EQ(test, ferry_queue_add_received(queue, image), 0);
+	KUNIT_EXPECT_EQ(test, image->place, FERRY_IMAGE_READY);
+	image = image_at(f, FERRY_IMAGE_USER);
+	ferry_queue_set_phase(queue, FERRY_PHASE_CLOSED);
+	KUNIT_EXPECT_EQ(test, ferry_queue_add_received(queue, image), -ENODEV);
+	KUNIT_EXPECT_EQ(test, image->place, FERRY_IMAGE_USER);
+}
+
 static struct kunit_case queue_cases[] = {
 	KUNIT_CASE(moves_are_those_of_the_table),
 	KUNIT_CASE(every_move_moves),
@@ -546,6 +564,7 @@ static struct kunit_case queue_cases[] = {
 	KUNIT_CASE(a_writer_waits_for_its_turn),
 	KUNIT_CASE(a_writer_waits_for_an_initial_image),
 	KUNIT_CASE(a_writer_waits_for_memory),
+	KUNIT_CASE(a_session_takes_what_it_still_can),
 	{}
 };
 
