@@ -16,6 +16,7 @@ enum {
     PARTS_MAX   = 3,            /* that are saved before somebody reads */
     PART_BYTES  = 8 << 20,      /* of memory that the driver gives to each, if that will do */
     FOREVER_MS  = 20000,
+    QUESTIONS   = 50,
 };
 
 /* To the end of the stream, unless none comes. */
@@ -61,6 +62,10 @@ void test_parts(struct bench *b)
     fd = vf_set(from, VFIO_DEVICE_STATE_STOP_COPY);
     sum = wl_sum(from->wl);
     ok(wait_until(fd_number(fd, "ferry-ready") == PARTS_MAX, FOREVER_MS), "three parts come before the first is read");
+    /* Each answer takes the worker's turn or waits for it: one more would have begun by then. */
+    for (unsigned i = 0; i < QUESTIONS; i++)
+        mig_data_size(&from->fn);
+    ok_eq(fd_number(fd, "ferry-images"), PARTS_MAX, "and no fourth");
     if (ok(read_all(fd, &s), "all of them are read, and those that need longer ones")) {
         ok(long_parts(&s) > 1, "of which there are %u", long_parts(&s));
         ok(!load_run(to, &s, &target) && wl_sum(to->wl) == sum, "and the target is what the source was");
