@@ -65,6 +65,15 @@ class Objects:
             return made.read()
 
 
+def saved(path):
+    """What kbuild ran to make PATH, and where; None for the kernel's own folder. Behind a compiler's: objtool."""
+    folder, name = os.path.split(path)
+    with open(f"{folder}/.{name}.cmd", encoding="utf-8") as file:
+        target, command = file.readline().split(":=", 1)
+    target = target.strip().removeprefix("savedcmd_")
+    return (None if target.startswith("/") else path.removesuffix(target)), command
+
+
 def kept(words):
     """Without the files that it reads and writes."""
     found, skip = [], False
