@@ -27,6 +27,7 @@ static const struct group groups[] = {
     { "initial", test_initial },
     { "waits", test_waits },
     { "log", test_log },
+    { "shown", test_shown },
     { "pressure", test_pressure },
     { "cancel", test_cancel },
     { "closing", test_closing },

@@ -47,7 +47,7 @@ DRIVER = [
                driver="ferry", vfs=1, nic={**SMALL, **nic}, needs="driver-shapes")
       for name, nic, why in OTHER_SHAPES),
     Scenario("driver-readers", driver("readers"), kernels=("debug",), driver="ferry", nic=SMALL),
-    Scenario("driver-memory", driver("memory", "backlog", "initial", "waits", "log", "splice"), kernels=BOTH, driver="ferry",
+    Scenario("driver-memory", driver("memory", "backlog", "initial", "waits", "log", "shown", "splice"), kernels=BOTH, driver="ferry",
              nic=WHOLE, options=NO_SCAN),
     Scenario("driver-longest", driver("longest"), driver="ferry", vfs=1, memory=11, nic={"state-size": "4080M",
              "in-chunks": "off"}, options=["--mem", "5120"]),

@@ -149,6 +149,7 @@ void test_backlog(struct bench *b);
 void test_initial(struct bench *b);
 void test_waits(struct bench *b);
 void test_log(struct bench *b);
+void test_shown(struct bench *b);
 void test_pressure(struct bench *b);
 void test_cancel(struct bench *b);
 void test_closing(struct bench *b);
