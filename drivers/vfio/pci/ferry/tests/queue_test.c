@@ -316,6 +316,34 @@ static void a_total_is_believed_while_it_shrinks(struct kunit *test)
 	expect_belief(test, queue, SZ_4K, SZ_512K, SZ_512K);
 }
 
+/* The user is told once of each time, until the initial image of it came. */
+static void a_function_begins_anew(struct kunit *test)
+{
+	static const struct vfio_ferry_estimate anew = {
+		.required = SZ_4K, .total = SZ_512K, .reinit = true,
+	};
+	struct fixture *f = fixture_of(test, FERRY_PHASE_PRECOPY);
+	struct ferry_image *image = new_image(f, SZ_64K);
+	struct ferry_queue *queue = &f->queue;
+
+	ferry_queue_expect(queue, &anew, false);
+	KUNIT_EXPECT_FALSE(test, queue->outlook.reinit_untold);
+	for (int times = 0; times < 2; times++) {
+		ferry_queue_expect(queue, &anew, true);
+		KUNIT_EXPECT_TRUE(test, queue->outlook.reinit);
+		KUNIT_EXPECT_TRUE(test, queue->outlook.reinit_untold);
+		queue->outlook.reinit_untold = false;
+		ferry_queue_expect(queue, &anew, true);
+		KUNIT_EXPECT_FALSE(test, queue->outlook.reinit_untold);
+		image->kind = FERRY_IMAGE_MIDDLE;
+		save_bytes(queue, image, SZ_64K);
+		KUNIT_EXPECT_TRUE(test, queue->outlook.reinit);
+		image->kind = FERRY_IMAGE_INITIAL;
+		save_bytes(queue, image, SZ_64K);
+		KUNIT_EXPECT_FALSE(test, queue->outlook.reinit);
+	}
+}
+
 /* A busy function changes as fast as it is saved: a round ends nevertheless. */
 static void a_round_brings_what_was_due(struct kunit *test)
 {
@@ -556,6 +584,7 @@ static struct kunit_case queue_cases[] = {
 	KUNIT_CASE(prospects_of_a_precopy),
 	KUNIT_CASE(a_save_that_fails),
 	KUNIT_CASE(a_total_is_believed_while_it_shrinks),
+	KUNIT_CASE(a_function_begins_anew),
 	KUNIT_CASE(a_round_brings_what_was_due),
 	KUNIT_CASE(the_same_again_is_saved_less_often),
 	KUNIT_CASE(who_sleeps_is_looked_for_sooner),
