@@ -80,6 +80,7 @@ struct said analyse(const void *data, size_t length, size_t piece, uint64_t max_
     summary = ferry_saved_end(saved);
     said.stream = summary->device[0].stream;
     said.all_findings = summary->findings;
+    said.all_packets = summary->packets;
     said.sound = summary->sound;
     ferry_saved_free(saved);
     return said;

@@ -35,7 +35,7 @@ struct said {
     uint64_t records, findings, packets;
     struct ferry_finding first;
     struct ferry_stream_summary stream;     /* of device 0 */
-    uint64_t all_findings;
+    uint64_t all_findings, all_packets;
     bool sound;
 };
 

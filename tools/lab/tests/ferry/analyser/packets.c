@@ -232,6 +232,7 @@ void test_packets(struct bench *b)
         whole = analyse(f.bytes, f.length, 0, 0);
         if (!ok(whole.sound && !whole.findings, "two devices in packets are sound"))
             tap_diag("%s", whole.first.text);
+        ok_eq(whole.packets, whole.all_packets, "and each is told");
         for (unsigned i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++)
             ok_eq(analyse(f.bytes, f.length, pieces[i], 0).sum, whole.sum, "the same in pieces of %zu", pieces[i]);
     }
