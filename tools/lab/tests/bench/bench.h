@@ -62,5 +62,6 @@ void bench_memory(struct bench *b);
 void bench_asking(struct bench *b);
 void bench_downtime(struct bench *b);
 void bench_tracking(struct bench *b);
+void bench_tool(struct bench *b);
 
 #endif

@@ -59,7 +59,7 @@ def alive():
 
 
 def quick():
-    return [*images(64, orders=ORDERS[:1]), asking("counted", ORDERS[0]), downtime("counted", ORDERS[0], vfs=8),
+    return [*images(64, orders=ORDERS[:1]), asking("counted", ORDERS[0]), downtime("counted", ORDERS[0], vfs=8), tool(ORDERS[0]),
             Boot("wall", ("window",), rounds=3)]
 
 
@@ -69,7 +69,7 @@ def full():
     for size, rounds in ((64, 2), (1, 2), (256, 1)):
         boots += images(size, rounds)
     for order in ORDERS:
-        boots += [asking("counted", order), downtime("counted", order, vfs=64),
+        boots += [asking("counted", order), downtime("counted", order, vfs=64), tool(order, rounds=2),
                   Boot("counted", ("tracking",), size=1, chunks=True, order=order, rounds=2, kernel="debug")]
     return boots + [Boot("wall", ("window",), chunks=chunks, rounds=7) for chunks in (False, True)] + \
         [asking("wall", ORDERS[0], rounds=3), downtime("wall", ORDERS[0], vfs=64, rounds=5)]
@@ -87,6 +87,10 @@ def asking(clock, order, rounds=1):
 
 def downtime(clock, order, vfs, rounds=1):
     return Boot(clock, ("downtime",), size=4, chunks=True, order=order, rounds=rounds, vfs=vfs, nic={})
+
+
+def tool(order, rounds=1):
+    return Boot("counted", ("tool",), order=order, rounds=rounds)
 
 
 class Runner:

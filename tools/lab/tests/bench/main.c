@@ -19,6 +19,7 @@ static const struct group groups[] = {
     { "asking", bench_asking },
     { "downtime", bench_downtime },
     { "tracking", bench_tracking },
+    { "tool", bench_tool },
     { }
 };
 
