@@ -124,6 +124,8 @@ SCENARIOS = [
     Scenario("control-announced", [f"{HERE}/controls/control", "announced"], kernels=("debug",), host=True),
     Scenario("control-unmet", [f"{HERE}/controls/control", "unmet"], kernels=("debug",), host=True),
 
+    # the model's packet functions, without a VM
+    Scenario("frames", [f"{PROGRAMS}/frames"], host=True),
     # the model by itself: the test is the PF's driver
     Scenario("bare", bare("commands", "objects", "caps", "states", "images", "chunks", "tracker", "faults", "workload",
                           "export"), driver="vfio-pci", vfs=0, nic=SLOW_IMAGES),
