@@ -6,14 +6,15 @@
  * order, from a bottom half, so many at a time.  Where they go follows from
  * what each function said it wants to receive (vport.h):
  *
- *   to one address   the first function that has it in its UC list and runs, else
- *                    one that is suspended (it drops and counts), else the port
- *   to several       all with the address in the MC list (broadcast is in it) or
- *                    promisc_mc, and the port
- *   beside that      a copy for promisc_all (promisc_uc: of those to one address)
+ *   to one address   the first function that has it in its UC list and runs,
+ *                    else one that is suspended (it drops and counts), else
+ *                    the port
+ *   to several       all with the address in the MC list (broadcast is in it)
+ *                    or promisc_mc, and the port
+ *   beside that      a copy for promisc_all (promisc_uc: of those to one)
  *
- * Never to where it came from, but for one's own address: that function gets it
- * if cx_eth_loops_back() says so, nobody gets it else.
+ * Never to where it came from, but for one's own address: that function gets
+ * it if cx_eth_loops_back() says so, nobody gets it else.
  */
 #ifndef CONNECTX_SWITCH_H
 #define CONNECTX_SWITCH_H
@@ -22,41 +23,40 @@
 
 typedef struct CxVhca CxVhca;
 typedef struct CxPf CxPf;
-typedef struct CxSwitch CxSwitch;       /* switch.c's; CxPf has a pointer: `sw` */
+typedef struct CxSwitch CxSwitch;
 
-/* What became of frames since power-on; `cx_switch_counters()`. */
+/* What became of frames since power-on. */
 typedef struct CxSwitchCounters {
-    uint64_t sent;                      /* accepted from functions */
+    uint64_t sent;                      /* by functions */
     uint64_t wire_in, wire_out;         /* from and to the port's netdev */
     uint64_t wire_in_octets, wire_out_octets;
-    uint64_t delivered;                 /* taken by a function, once each */
+    uint64_t delivered;                 /* to a function, once each */
     uint64_t refused;                   /* cx_eth_receive() said false */
     uint64_t unknown;                   /* nobody wants it */
     uint64_t backlog;                   /* dropped: too much waits already */
-    uint64_t malformed;                 /* dropped: shorter than FRAME_MIN, longer than FRAME_MAX */
+    uint64_t malformed;                 /* less than FRAME_MIN, or too long */
 } CxSwitchCounters;
 
 /*
- * At realize of the PF, after its functions exist, if its property `ethernet` is
- * on; `conf` is the PF's NICConf (DEFINE_NIC_PROPERTIES-like: `netdev=`), without
- * a peer there is no port.  mac: shown in `info network`.  Realize of VFs may come later.
+ * At realize of a PF with Ethernet.  Without pf->nic's peer (the property
+ * `netdev`) the port leads nowhere.  VFs may be realized later.
  */
-void cx_switch_init(CxPf *pf, const uint8_t mac[6]);
-void cx_switch_free(CxPf *pf);          /* also if it was never initialised */
+void cx_switch_init(CxPf *pf);
+void cx_switch_free(CxPf *pf);          /* also if it never was initialised */
 
-/* Takes the frame over.  May be called from any context under the big lock; delivers nothing itself. */
+/* Takes the frame over.  Delivers nothing itself: any context will do. */
 void cx_switch_send(CxVhca *from, CxFrame *f);
 
 /*
- * How many frames more may come now.  A sender should not begin a WQE while this
- * is 0, but schedule itself again (cx_switch_send() would drop).
+ * How many frames may come now.  Who would send more while it is 0 waits, with
+ * a bottom half of its own; cx_switch_send() drops only a good deal later.
  */
 unsigned cx_switch_room(const CxPf *pf);
 
-/* v is reset or goes away: frames from it and to it that wait are forgotten. */
+/* v is reset or goes away: what it sent and nobody got yet is forgotten. */
 void cx_switch_drop(CxVhca *v);
 
-/* The port's link, as a netdev reports it; without a netdev it is up. */
+/* Is there anybody at the other end of the port's netdev?  Without one: yes. */
 bool cx_switch_link(const CxPf *pf);
 
 const CxSwitchCounters *cx_switch_counters(const CxPf *pf);
