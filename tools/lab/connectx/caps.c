@@ -3,12 +3,76 @@
  * ConnectX-7 model: capabilities.
  *
  * Few enough that stock mlx5_core probes and starts nothing that the model
- * does not have; those that matter for migration are properties of the device.
+ * does not have; those that matter for migration are properties of the device,
+ * and so is whether there is Ethernet.
  */
 #include "qemu/osdep.h"
-#include "connectx.h"
+#include "ethernet.h"
 
 #define LOG_MAX_QP  18
+
+typedef struct CxCap {
+    uint16_t bit, width;
+    uint32_t value;
+} CxCap;
+
+static const CxCap eth_general[] = {
+    { F_CAP_ETH_NET_OFFLOADS, 1 },
+    { F_CAP_NIC_FLOW_TABLE, 1 },
+    { F_CAP_MAX_WQE_SZ_SQ, WQE_MAX_UNITS * WQE_UNIT },
+    { F_CAP_MAX_WQE_SZ_RQ, 1 << LOG_MAX_RQ_STRIDE },
+    { F_CAP_LOG_MAX_TD, LOG_MAX_ETH_OBJECTS },
+    { F_CAP_LOG_MAX_RQ, LOG_MAX_ETH_OBJECTS },
+    { F_CAP_LOG_MAX_SQ, LOG_MAX_ETH_OBJECTS },
+    { F_CAP_LOG_MAX_TIR, LOG_MAX_ETH_OBJECTS },
+    { F_CAP_LOG_MAX_TIS, LOG_MAX_ETH_OBJECTS },
+    { F_CAP_LOG_MAX_RQT, LOG_MAX_ETH_OBJECTS },
+    { F_CAP_LOG_MAX_RQT_SIZE, LOG_MAX_RQT_SIZE },
+    { F_CAP_BASIC_CYCLIC_RCV_WQE, 1 },
+    { F_CAP_LOG_MAX_STRIDE_RQ, LOG_MAX_RQ_STRIDE },
+    { F_CAP_LOG_MIN_STRIDE_RQ, LOG_MIN_RQ_STRIDE },
+    { F_CAP_LOG_MAX_STRIDE_SQ, LOG_SQ_STRIDE },
+    { F_CAP_LOG_MIN_STRIDE_SQ, LOG_SQ_STRIDE },
+    { F_CAP_LOG_MAX_WQ_SZ, LOG_MAX_WQ_SIZE },
+    { F_CAP_LOG_MAX_UC_LIST, VPORT_LOG_MAX_UC },
+    { F_CAP_LOG_MAX_MC_LIST, VPORT_LOG_MAX_MC },
+    { F_CAP_LOG_MAX_VLAN_LIST, VPORT_LOG_MAX_VLAN },
+    { }
+};
+
+static const CxCap eth_offloads[] = {
+    { F_ETH_CSUM_CAP, 1 },
+    { F_ETH_VLAN_CAP, 1 },
+    { F_ETH_SELF_LB_EN_MODIFIABLE, 1 },
+    { F_ETH_MAX_LSO_CAP, 18 },
+    { F_ETH_WQE_INLINE_MODE, 2 },       /* no header has to be in a WQE */
+    { F_ETH_RSS_IND_TBL_CAP, LOG_MAX_RQT_SIZE },
+    { F_ETH_CQE_CHECKSUM_FULL, 1 },
+    { }
+};
+
+/* Of identified misses and changes of tables nothing: mlx5e makes do. */
+static const CxCap eth_flow[] = {
+    { F_FT_SUPPORT, 1 },
+    { F_FT_MODIFY_ROOT, 1 },
+    { F_FT_LOG_MAX_FT_SIZE, LOG_MAX_FLOW_TABLE_SIZE },
+    { F_FT_MAX_FT_LEVEL, MAX_FLOW_LEVEL },
+    { F_FT_LOG_MAX_FT_NUM, LOG_MAX_FLOW_TABLES },
+    { F_FT_LOG_MAX_FLOW, LOG_MAX_ETH_OBJECTS },
+    { F_FT_FIELD_DMAC, 1 },
+    { F_FT_FIELD_ETHERTYPE, 1 },
+    { F_FT_FIELD_IP_VERSION, 1 },
+    { F_FT_FIELD_FIRST_VID, 1 },
+    { F_FT_FIELD_IP_PROTOCOL, 1 },
+    { }
+};
+
+static void cx_put(uint8_t *page, const CxCap *cap)
+{
+    for (; cap->width; cap++) {
+        ifc_set(page, cap->bit, cap->width, cap->value);
+    }
+}
 
 void cx_caps_reset(CxVhca *v)
 {
@@ -35,8 +99,11 @@ static void cx_put_general(const CxVhca *v, uint8_t *cap, bool current)
     ifc_set(cap, F_CAP_CQE_VERSION, 1);
     ifc_set(cap, F_CAP_RC, 1);
     ifc_set(cap, F_CAP_LOG_PG_SZ, 12);
-    ifc_set(cap, F_CAP_LOG_BF_REG_SIZE, 9);
+    ifc_set(cap, F_CAP_LOG_BF_REG_SIZE, LOG_BF_REG_SIZE);
     ifc_set(cap, F_CAP_LOG_MAX_PD, 16);
+    if (pf->ethernet) {
+        cx_put(cap, eth_general);
+    }
     if (!v->function) {
         ifc_set(cap, F_CAP_ADV_VIRTUALIZATION, pf->adv_virtualization);
         ifc_set(cap, F_CAP_MIGRATION, pf->migration);
@@ -102,6 +169,14 @@ int cx_query_hca_cap(CxCommand *c)
     case CAP_GENERAL_2:
         cx_put_general_2(of, cap);
         return ST_OK;
+    case CAP_ETHERNET:
+    case CAP_FLOW_TABLE:
+        if (of->pf->ethernet) {
+            cx_put(cap, c->op_mod >> 1 == CAP_ETHERNET ? eth_offloads :
+                   eth_flow);
+            return ST_OK;
+        }
+        break;
     case CAP_ADV_VIRT:
         if (of->pf->adv_virtualization && !of->function) {
             cx_put_adv_virt(of, cap);

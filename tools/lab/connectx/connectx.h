@@ -29,8 +29,10 @@
 #include "qemu/timer.h"
 #include "qemu/units.h"
 #include "hw/pci/pci_device.h"
+#include "net/net.h"
 #include "ifc.h"
 #include "lab.h"
+#include "vport.h"
 
 #define TYPE_CX_VHCA "connectx7-vhca"           /* abstract */
 #define TYPE_CX_PF   "connectx7"
@@ -47,6 +49,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(CxPf, CX_PF)
 typedef struct CxCommand CxCommand;
 typedef struct CxOp CxOp;
 typedef struct CxArchive CxArchive;
+typedef struct CxSwitch CxSwitch;
 
 /* A field of the interface by name, for checks and for the trace. */
 typedef struct CxField {
@@ -196,6 +199,10 @@ struct CxVhca {
     GHashTable *objects[OBJECT_KINDS];
     CxDevmem mem;
     CxWorkload wl;
+    CxVport vport;
+    uint32_t flow_root;                         /* table, 0: none */
+    QEMUBH *send_bh;
+    unsigned send_turn;                         /* whose it is to send */
 
     CxMigration mig;
     bool migratable;                            /* capability, set by the PF */
@@ -260,6 +267,10 @@ struct CxPf {
     uint8_t track_log_min_msg, track_log_max_msg;
     uint8_t track_log_min_page, track_log_max_page;
     char *faults, *trace_path;
+    bool ethernet;
+    bool port_down;                             /* the lab says so */
+    NICConf nic;                                /* mac, netdev: the port's other end */
+    CxSwitch *sw;                               /* NULL: not with ethernet */
 
     CxVhca *vhca[1 + CX_MAX_VFS];
     QEMUTimer *tracker_timer;
@@ -326,6 +337,8 @@ struct CxOp {
 #define CX_OP_PF     1                          /* on the PF's interface only */
 #define CX_OP_INIT   2                          /* after INIT_HCA only */
 #define CX_OP_STRICT 4                          /* bits outside in[] must be zero */
+#define CX_OP_ETH    8                          /* with ethernet only */
+#define CX_OP_PORT   16                         /* without ethernet, the PF's only */
     uint16_t op_mod_max;
     uint16_t in_min, out_min;
     int (*handler)(CxCommand *c);               /* ST_* or CX_ASYNC */
@@ -423,15 +436,16 @@ GArray *cx_object_ids(CxVhca *v, unsigned kind); /* ascending */
 void *cx_object_find(CxVhca *v, unsigned kind, uint32_t id);
 uint32_t cx_object_add(CxVhca *v, unsigned kind, void *obj);
 int cx_object_create(CxCommand *c, unsigned kind, void *obj);
+int cx_object_answer(CxCommand *c, unsigned kind, void *obj);
 int cx_object_destroy(CxCommand *c, unsigned kind, uint32_t id);
 void cx_object_get(CxVhca *v, unsigned kind, uint32_t id);
 void cx_object_put(CxVhca *v, unsigned kind, uint32_t id);
 void *cx_object_alloc(unsigned kind);
 void cx_object_free(unsigned kind, void *obj);
 int cx_alloc_pd(CxCommand *c);
-int cx_dealloc_pd(CxCommand *c);
 int cx_alloc_uar(CxCommand *c);
-int cx_dealloc_uar(CxCommand *c);
+int cx_alloc_td(CxCommand *c);
+int cx_destroy_object(CxCommand *c);
 bool cx_pages_read(CxPages *p, CxCommand *c, unsigned offset, uint64_t bytes,
                    unsigned log_page);
 uint64_t cx_pages_addr(const CxPages *p, uint64_t pos);
@@ -462,7 +476,6 @@ MemTxResult cx_dma_write_entry(CxVhca *v, uint64_t addr, const void *entry,
 /* mkey.c */
 extern const CxKind cx_kind_mkey;
 int cx_create_mkey(CxCommand *c);
-int cx_destroy_mkey(CxCommand *c);
 uint32_t cx_mkey_check(CxVhca *v, uint32_t key, uint64_t va, uint64_t len);
 uint32_t cx_mkey_check_image(CxCommand *c);     /* as a SAVE or LOAD names it */
 bool cx_mkey_read(CxVhca *v, uint32_t key, uint64_t va, void *buf,
@@ -485,7 +498,6 @@ void cx_raise(CxVhca *v, unsigned vector);
 /* cq.c */
 extern const CxKind cx_kind_cq;
 int cx_create_cq(CxCommand *c);
-int cx_destroy_cq(CxCommand *c);
 void cx_cq_arm(CxVhca *v, uint32_t hi, uint32_t lo);
 void cx_cq_refire(CxVhca *v);
 bool cx_cq_post(CxVhca *v, uint32_t cqn, uint8_t cqe[CQE_SIZE]);
@@ -493,7 +505,6 @@ bool cx_cq_post(CxVhca *v, uint32_t cqn, uint8_t cqe[CQE_SIZE]);
 /* qp.c */
 extern const CxKind cx_kind_qp;
 int cx_create_qp(CxCommand *c);
-int cx_destroy_qp(CxCommand *c);
 int cx_modify_qp(CxCommand *c);
 bool cx_qp_credit(CxVhca *v, CxQp *qp, uint32_t *bytes);
 bool cx_qp_receive(CxVhca *v, CxQp *qp, const void *buf, uint32_t len,
@@ -514,13 +525,15 @@ void cx_tracker_timer(void *pf);
 void cx_archive_u32(CxArchive *a, uint32_t *x);
 void cx_archive_u64(CxArchive *a, uint64_t *x);
 void cx_archive_bool(CxArchive *a, bool *x);
+void cx_archive_bytes(CxArchive *a, uint8_t *buf, size_t len);
+void cx_archive_refuse(CxArchive *a);           /* what was read makes no sense */
 void cx_archive_pages(CxArchive *a, CxPages *p);
 GByteArray *cx_image_objects(CxVhca *v);
 bool cx_image_load_objects(CxVhca *v, const uint8_t *buf, size_t len);
 
 #define IMAGE_MAGIC     0x31474d49u             /* "IMG1" */
 #define IMAGE_VERSION   2
-enum { IMAGE_FIRST = 1, IMAGE_FINAL = 2 };
+enum { IMAGE_FIRST = 1, IMAGE_FINAL = 2, IMAGE_ETHERNET = 4 };
 /* Start of an image; host form of what image.c reads and writes. */
 typedef struct CxImageHeader {
     uint32_t flags, seq;

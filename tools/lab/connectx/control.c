@@ -8,7 +8,7 @@
 #include "qemu/osdep.h"
 #include "qemu/cutils.h"
 #include "qapi/error.h"
-#include "connectx.h"
+#include "ethernet.h"
 
 /* ---- faults ---- */
 
@@ -250,6 +250,8 @@ static uint64_t cx_control_read(void *opaque, hwaddr addr, unsigned size)
         return control->hits;
     case CB_REPORT:
         return control->report;
+    case CB_PORT_DOWN:
+        return pf->pf->port_down;
     case CB_VHCA_STATE:
         return v ? v->mig.state : UINT64_MAX;
     case CB_VHCA_TRACKED:
@@ -300,6 +302,9 @@ static void cx_control_write(void *opaque, hwaddr addr, uint64_t value,
         control->report = value;
         control->report_vhca = control->vhca_sel;
         qemu_bh_schedule(pf->doorbell_bh);
+    } else if (addr == CB_PORT_DOWN && pf->pf->ethernet) {
+        pf->pf->port_down = value;
+        cx_port_changed(pf->pf);
     } else if (addr == CB_VHCA_ACTION && v) {
         cx_vhca_action(v, value);
     }

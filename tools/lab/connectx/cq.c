@@ -72,7 +72,6 @@ int cx_create_cq(CxCommand *c)
 {
     uint32_t log_size = ifc_get(c->in, F_CQ_LOG_SIZE);
     CxCq *cq;
-    int status;
 
     if (log_size > LOG_MAX_CQ_SIZE || ifc_get(c->in, F_CQ_CQE_SIZE)) {
         return cx_refuse(c, ST_BAD_PARAM, SYND_SIZE);
@@ -88,16 +87,7 @@ int cx_create_cq(CxCommand *c)
         cx_object_free(OBJECT_CQ, cq);
         return cx_refuse(c, ST_BAD_INPUT_LEN, SYND_PAGE_LIST);
     }
-    status = cx_object_create(c, OBJECT_CQ, cq);
-    if (status == ST_OK) {
-        ifc_set(c->out, F_OUT_ID24, cq->obj.id);
-    }
-    return status;
-}
-
-int cx_destroy_cq(CxCommand *c)
-{
-    return cx_object_destroy(c, OBJECT_CQ, ifc_get(c->in, F_IN_ID24));
+    return cx_object_answer(c, OBJECT_CQ, cq);
 }
 
 static void cx_cq_event(CxVhca *v, CxCq *cq)

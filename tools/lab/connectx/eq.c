@@ -9,7 +9,7 @@
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
 #include "hw/pci/msix.h"
-#include "connectx.h"
+#include "ethernet.h"
 
 #define LOG_MAX_EQ_SIZE 22
 
@@ -121,7 +121,10 @@ static void cx_eq_post(CxVhca *v, CxEq *eq, unsigned type,
                        const uint8_t data[EQE_DATA_SIZE])
 {
     uint32_t size = 1u << eq->log_size;
-    uint8_t eqe[EQE_SIZE] = { [EQE_TYPE] = type };
+    uint8_t eqe[EQE_SIZE] = {
+        [EQE_TYPE] = type,
+        [EQE_SUB_TYPE] = type >> EVENT_SUB_SHIFT,
+    };
 
     if (eq->pi - eq->ci >= size) {
         return;                         /* full: the driver sees no owner change */
@@ -136,7 +139,8 @@ static void cx_eq_post(CxVhca *v, CxEq *eq, unsigned type,
 }
 
 /*
- * To the EQ that subscribed to the type.  not_eqn leaves out the EQ that the
+ * To the EQ that subscribed to the type, which may have a sub-type beside it.
+ * not_eqn leaves out the EQ that the
  * completed command created: its driver still polls for that completion and
  * does not expect an event in a queue it has not set up yet.
  */
@@ -144,12 +148,13 @@ void cx_event_async(CxVhca *v, unsigned type,
                     const uint8_t data[EQE_DATA_SIZE], uint32_t not_eqn)
 {
     g_autoptr(GArray) ids = cx_object_ids(v, OBJECT_EQ);
+    uint8_t bit = type;
 
     for (unsigned i = 0; i < ids->len; i++) {
         CxEq *eq = cx_object_find(v, OBJECT_EQ,
                                   g_array_index(ids, uint32_t, i));
 
-        if (eq->obj.id != not_eqn && eq->mask[type / 64] >> (type % 64) & 1) {
+        if (eq->obj.id != not_eqn && eq->mask[bit / 64] >> (bit % 64) & 1) {
             cx_eq_post(v, eq, type, data);
             return;
         }

@@ -5,7 +5,7 @@
  * The model wants no pages from its host, so there is no MANAGE_PAGES.
  */
 #include "qemu/osdep.h"
-#include "connectx.h"
+#include "ethernet.h"
 
 /* ENABLE_HCA and DISABLE_HCA: of the issuer (0), or of a VF by the PF. */
 int cx_enable_hca(CxCommand *c)
@@ -59,6 +59,7 @@ int cx_teardown_hca(CxCommand *c)
         }
     }
     cx_objects_clear(c->vhca);
+    cx_vport_reset(c->vhca);
     c->vhca->inited = false;
     cx_migration_reload(c->vhca);
     return ST_OK;
@@ -101,8 +102,11 @@ int cx_query_adapter(CxCommand *c)
 
 int cx_access_reg(CxCommand *c)
 {
-    if (ifc_get(c->in, F_ACCESS_REG_ID) != REG_HOST_ENDIANNESS) {
-        return cx_refuse(c, ST_BAD_PARAM, SYND_REGISTER);
+    unsigned id = ifc_get(c->in, F_ACCESS_REG_ID);
+
+    if (id != REG_HOST_ENDIANNESS) {
+        return cx_port_register(c, id);
     }
-    return ST_OK;
+    return c->vhca->function ? cx_refuse(c, ST_BAD_PARAM, SYND_REGISTER) :
+           ST_OK;
 }

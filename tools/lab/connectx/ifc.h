@@ -310,7 +310,11 @@ enum {
 #define F_MKEY_OCTWORDS     (0x80 + 0x1a0), 32  /* of the list of pages, two in each */
 #define F_MKEY_LOG_PAGE_SIZE (0x80 + 0x1da), 6
 #define F_MKEY_ACTUAL_OCTWORDS 0x300, 32
-enum { MKEY_MTT = 0x110, MKEY_MODE_MTT = 1, MKEY_ACCESS_ALL = 0xf };
+enum {
+    MKEY_MTT = 0x110,
+    MKEY_MODE_BUS = 0, MKEY_MODE_MTT = 1,
+    MKEY_ACCESS_ALL = 0xf,
+};
 
 /* SUSPEND, RESUME, QUERY, SAVE, LOAD: the VHCA is not the one that asks */
 #define F_VHCA_ID           0x050, 16

@@ -18,7 +18,7 @@
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
 #include <zlib.h>
-#include "connectx.h"
+#include "ethernet.h"
 
 /* ---- header and extents ---- */
 
@@ -113,7 +113,7 @@ struct CxArchive {
     bool bad;
 };
 
-static void cx_archive_bytes(CxArchive *a, uint8_t *buf, size_t len)
+void cx_archive_bytes(CxArchive *a, uint8_t *buf, size_t len)
 {
     if (a->out) {
         g_byte_array_append(a->out, buf, len);
@@ -152,6 +152,11 @@ void cx_archive_bool(CxArchive *a, bool *x)
     *x = u;
 }
 
+void cx_archive_refuse(CxArchive *a)
+{
+    a->bad = true;
+}
+
 void cx_archive_pages(CxArchive *a, CxPages *p)
 {
     cx_archive_u32(a, &p->n);
@@ -185,6 +190,9 @@ static void cx_visit_registers(CxArchive *a, CxVhca *v)
     cx_archive_u32(a, &v->caps.cmdif_checksum);
     cx_archive_u32(a, &v->caps.log_uar_page_sz);
     cx_workload_visit(a, v);
+    if (v->pf->ethernet) {
+        cx_vport_visit(a, v);
+    }
 }
 
 static void cx_visit_object(CxArchive *a, CxVhca *v, unsigned kind,
@@ -209,7 +217,9 @@ static void cx_visit_object(CxArchive *a, CxVhca *v, unsigned kind,
 /* In the order of OBJECT_*, in which nothing refers to what comes later. */
 static void cx_visit_objects(CxArchive *a, CxVhca *v)
 {
-    for (unsigned kind = 0; kind < OBJECT_KINDS; kind++) {
+    unsigned kinds = v->pf->ethernet ? OBJECT_KINDS : OBJECT_COMMAND;
+
+    for (unsigned kind = 0; kind < kinds; kind++) {
         g_autoptr(GArray) ids = NULL;
         uint32_t n;
 

@@ -137,6 +137,9 @@ enum {
     CB_REPORT_AFTER = 0x120,    /* RW: messages that come first */
     CB_REPORT       = 0x128,    /* GO: REPORT_*; reads as what is still to come */
 
+    /* with ethernet=on */
+    CB_PORT_DOWN    = 0x130,    /* RW: 1: its link fails; each function is told */
+
     CB_SIZE         = 0x140,
 };
 #define CONTROL_MAGIC       0x31304c5443525246ull   /* "FRRCTL01" */
@@ -180,7 +183,11 @@ enum {                          /* CB_VHCA_STATE */
 
 enum {                          /* CB_OBJECT_KIND */
     OBJECT_UAR, OBJECT_PD, OBJECT_MKEY, OBJECT_EQ, OBJECT_CQ, OBJECT_QP,
-    OBJECT_TRACKER, OBJECT_COMMAND /* in flight */, OBJECT_KINDS
+    OBJECT_TRACKER, OBJECT_COMMAND /* in flight */,
+    /* with ethernet=on */
+    OBJECT_TD, OBJECT_Q_COUNTER, OBJECT_TIS, OBJECT_RQ, OBJECT_SQ, OBJECT_RQT,
+    OBJECT_TIR, OBJECT_FLOW_TABLE, OBJECT_FLOW_GROUP, OBJECT_FLOW_ENTRY,
+    OBJECT_KINDS
 };
 
 enum {                          /* CB_COUNTER */
@@ -197,6 +204,8 @@ enum {                          /* CB_COUNTER */
     COUNTER_CQ_OVERRUNS,
     COUNTER_DISCARDED,          /* accesses discarded while a function was stopped */
     COUNTER_SLICE_MAX_NS,       /* host time of the longest slice of a SAVE or LOAD */
+    COUNTER_FRAMES,             /* that a function sent */
+    COUNTER_FRAMES_DROPPED,     /* for a function that did not take them */
     COUNTERS
 };
 
@@ -231,6 +240,18 @@ enum {
     SYND_QP_TYPE        = 0x7f002a,
     SYND_QP_STATE       = 0x7f002b,
     SYND_PAGE_LIST      = 0x7f002c, /* the input has fewer pages than the size needs */
+    SYND_LIST           = 0x7f002d, /* the input has fewer entries than it says */
+    SYND_FIELD_SELECT   = 0x7f002e, /* MODIFY of what cannot be changed */
+
+    SYND_TD             = 0x7f0030,
+    SYND_RQN            = 0x7f0031,
+    SYND_RQTN           = 0x7f0032,
+    SYND_TISN           = 0x7f0033,
+    SYND_Q_COUNTER      = 0x7f0034,
+    SYND_WQ_TYPE        = 0x7f0035,
+    SYND_WQ_STATE       = 0x7f0036, /* not in it, or no way from it to the other */
+    SYND_TIR_TYPE       = 0x7f0037,
+    SYND_VPORT          = 0x7f0038, /* another function's */
 
     SYND_VHCA_ID        = 0x7f0040, /* none, the PF's, or not enabled */
     SYND_VHCA_STATE     = 0x7f0041, /* the state forbids it */
@@ -271,6 +292,15 @@ enum {
     SYND_TRACK_TWICE    = 0x7f0086, /* the VHCA has a tracker already */
     SYND_TRACK_STATE    = 0x7f0087, /* a report is under way */
     SYND_TRACK_MODIFY   = 0x7f0088,
+
+    SYND_FLOW_TYPE      = 0x7f00a0, /* not a table of NIC receive */
+    SYND_FLOW_LEVEL     = 0x7f00a1, /* levels rise from table to table */
+    SYND_FLOW_TABLE     = 0x7f00a2,
+    SYND_FLOW_GROUP     = 0x7f00a3,
+    SYND_FLOW_INDEX     = 0x7f00a4, /* outside its table or group, or taken */
+    SYND_FLOW_MATCH     = 0x7f00a5, /* on a field that is not announced */
+    SYND_FLOW_ACTION    = 0x7f00a6,
+    SYND_FLOW_DEST      = 0x7f00a7,
 };
 
 #endif

@@ -93,7 +93,8 @@ static bool cx_load_header(CxCommand *c, int *status)
     }
     l->checksum = 0;
     syndrome = cx_image_get_header(header, &l->h);
-    if (!syndrome && l->h.state_size != t->mem.size) {
+    if (!syndrome && (l->h.state_size != t->mem.size ||
+                      !(l->h.flags & IMAGE_ETHERNET) != !t->pf->ethernet)) {
         syndrome = SYND_IMAGE_FOREIGN;
     }
     if (!syndrome) {

@@ -9,7 +9,7 @@
  */
 #include "qemu/osdep.h"
 #include "qemu/main-loop.h"
-#include "connectx.h"
+#include "ethernet.h"
 
 /* The VHCA that a command is about; NULL with the status of the refusal. */
 CxVhca *cx_migration_target(CxCommand *c, int *status)
@@ -76,8 +76,9 @@ int cx_resume_vhca(CxCommand *c)
     } else if (c->op_mod == RESUME_INITIATOR &&
                t->mig.state == VHCA_STATE_P2P) {
         t->mig.state = VHCA_STATE_RUNNING;
-        /* What had to wait: commands, and interrupts that got lost. */
+        /* What had to wait: commands, frames, and interrupts that got lost. */
         qemu_bh_schedule(t->doorbell_bh);
+        cx_sq_resume(t);
         cx_cq_refire(t);
         cx_eq_refire(t);
     } else {

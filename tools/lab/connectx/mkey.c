@@ -2,11 +2,14 @@
 /*
  * ConnectX-7 model: memory keys, and DMA through them.
  *
- * Only what SAVE, LOAD and the page tracker use: MTT access mode, pages of
- * 4 KiB and more.  A key is index << 8, its low byte is always 0.
+ * Those of MTT access mode, with pages of 4 KiB and more, and with Ethernet
+ * those that mean the bus itself: all of it, and no list of pages.  A key is
+ * index << 8, its low byte is always 0.
  */
 #include "qemu/osdep.h"
-#include "connectx.h"
+#include "ethernet.h"
+
+#define WHOLE_BUS UINT64_MAX
 
 static void cx_mkey_visit(CxArchive *a, void *obj)
 {
@@ -24,10 +27,25 @@ static uint64_t cx_mkey_first(const CxMkey *m)
     return m->start & ((1ull << m->mtt.log_page) - 1);
 }
 
+static bool cx_mkey_is_bus(const CxMkey *m)
+{
+    return m->len == WHOLE_BUS && !m->mtt.n;
+}
+
 static uint32_t cx_mkey_link(CxVhca *v, void *obj)
 {
     CxMkey *m = obj;
 
+    if (!cx_object_find(v, OBJECT_PD, m->pd)) {
+        return SYND_PD;
+    }
+    if (cx_mkey_is_bus(m)) {
+        if (!v->pf->ethernet || m->start) {
+            return SYND_ACCESS_MODE;
+        }
+        cx_object_get(v, OBJECT_PD, m->pd);
+        return SYND_NONE;
+    }
     if (m->mtt.log_page < 12 || m->mtt.log_page > 30 || !m->len ||
         m->len > 1 * TiB) {
         return SYND_SIZE;
@@ -35,9 +53,6 @@ static uint32_t cx_mkey_link(CxVhca *v, void *obj)
     if (DIV_ROUND_UP(cx_mkey_first(m) + m->len, 1ull << m->mtt.log_page) !=
         m->mtt.n) {
         return SYND_PAGE_LIST;
-    }
-    if (!cx_object_find(v, OBJECT_PD, m->pd)) {
-        return SYND_PD;
     }
     cx_object_get(v, OBJECT_PD, m->pd);
     return SYND_NONE;
@@ -77,12 +92,29 @@ static bool cx_mkey_aligned(const CxMkey *m)
     return true;
 }
 
+static int cx_create_bus_mkey(CxCommand *c)
+{
+    CxMkey *m;
+
+    if (!c->vhca->pf->ethernet || ifc_get(c->in, F_MKEY_ACCESS_MODE_HI) ||
+        !ifc_get(c->in, F_MKEY_LENGTH64)) {
+        return cx_refuse(c, ST_BAD_PARAM, SYND_ACCESS_MODE);
+    }
+    m = cx_object_alloc(OBJECT_MKEY);
+    m->pd = ifc_get(c->in, F_MKEY_PD);
+    m->start = ifc_get(c->in, F_MKEY_START);
+    m->len = WHOLE_BUS;
+    return cx_object_answer(c, OBJECT_MKEY, m);
+}
+
 int cx_create_mkey(CxCommand *c)
 {
     uint32_t log_page = ifc_get(c->in, F_MKEY_LOG_PAGE_SIZE);
     CxMkey *m;
-    int status;
 
+    if (ifc_get(c->in, F_MKEY_ACCESS_MODE) == MKEY_MODE_BUS) {
+        return cx_create_bus_mkey(c);
+    }
     if (ifc_get(c->in, F_MKEY_ACCESS_MODE) != MKEY_MODE_MTT ||
         ifc_get(c->in, F_MKEY_ACCESS_MODE_HI) ||
         ifc_get(c->in, F_MKEY_LENGTH64)) {
@@ -106,16 +138,7 @@ int cx_create_mkey(CxCommand *c)
     m->octwords = ifc_get(c->in, F_MKEY_OCTWORDS);
     m->actual_octwords = ifc_get(c->in, F_MKEY_ACTUAL_OCTWORDS);
     m->aligned = cx_mkey_aligned(m);
-    status = cx_object_create(c, OBJECT_MKEY, m);
-    if (status == ST_OK) {
-        ifc_set(c->out, F_OUT_ID24, m->obj.id);
-    }
-    return status;
-}
-
-int cx_destroy_mkey(CxCommand *c)
-{
-    return cx_object_destroy(c, OBJECT_MKEY, ifc_get(c->in, F_IN_ID24));
+    return cx_object_answer(c, OBJECT_MKEY, m);
 }
 
 /* May so many bytes from va be accessed with the key?  0 or a syndrome. */
@@ -149,6 +172,9 @@ uint32_t cx_mkey_check_image(CxCommand *c)
     if (syndrome) {
         return syndrome;
     }
+    if (cx_mkey_is_bus(m)) {
+        return SYND_ACCESS_MODE;
+    }
     if (m->mtt.log_page > pf->key_max_log_page) {
         return SYND_KEY_PAGE_SIZE;
     }
@@ -177,6 +203,10 @@ static uint64_t cx_mkey_run(CxVhca *v, uint32_t key, uint64_t va,
     uint64_t pos = va - m->start + cx_mkey_first(m);
     uint64_t i = pos / page, n = page - pos % page;
 
+    if (cx_mkey_is_bus(m)) {
+        *run = len;
+        return va;
+    }
     while (n < len && m->mtt.addr[i + 1] == m->mtt.addr[i] + page) {
         n += page;
         i++;

@@ -3,12 +3,13 @@
  * ConnectX-7 model: the objects of a VHCA.
  *
  * Owns the tables "kind and number -> object" and the references between
- * objects: what something still refers to cannot be destroyed.  UARs and PDs,
- * which are nothing but numbers, live here; the other kinds have a file each.
+ * objects: what something still refers to cannot be destroyed.  UARs, PDs and
+ * transport domains, which are nothing but numbers, live here; the other kinds
+ * have their files.
  */
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
-#include "connectx.h"
+#include "ethernet.h"
 
 static void cx_number_visit(CxArchive *a, void *obj)
 {
@@ -30,6 +31,14 @@ static const CxKind cx_kind_pd = {
     .visit = cx_number_visit,
 };
 
+static const CxKind cx_kind_td = {
+    .name = "transport domain",
+    .size = sizeof(CxObject),
+    .first = 1,
+    .last = MAX_ETH_OBJECTS,
+    .visit = cx_number_visit,
+};
+
 static const CxKind *const kinds[OBJECT_KINDS] = {
     [OBJECT_UAR] = &cx_kind_uar,
     [OBJECT_PD] = &cx_kind_pd,
@@ -38,6 +47,16 @@ static const CxKind *const kinds[OBJECT_KINDS] = {
     [OBJECT_CQ] = &cx_kind_cq,
     [OBJECT_QP] = &cx_kind_qp,
     [OBJECT_TRACKER] = &cx_kind_tracker,
+    [OBJECT_TD] = &cx_kind_td,
+    [OBJECT_Q_COUNTER] = &cx_kind_q_counter,
+    [OBJECT_TIS] = &cx_kind_tis,
+    [OBJECT_RQ] = &cx_kind_rq,
+    [OBJECT_SQ] = &cx_kind_sq,
+    [OBJECT_RQT] = &cx_kind_rqt,
+    [OBJECT_TIR] = &cx_kind_tir,
+    [OBJECT_FLOW_TABLE] = &cx_kind_flow_table,
+    [OBJECT_FLOW_GROUP] = &cx_kind_flow_group,
+    [OBJECT_FLOW_ENTRY] = &cx_kind_flow_entry,
 };
 
 const CxKind *cx_kind(unsigned kind)
@@ -155,6 +174,17 @@ int cx_object_create(CxCommand *c, unsigned kind, void *obj)
     return ST_OK;
 }
 
+/* The same of a command that is answered with the number, where most have it. */
+int cx_object_answer(CxCommand *c, unsigned kind, void *obj)
+{
+    int status = cx_object_create(c, kind, obj);
+
+    if (status == ST_OK) {
+        ifc_set(c->out, F_OUT_ID24, ((CxObject *)obj)->id);
+    }
+    return status;
+}
+
 int cx_object_destroy(CxCommand *c, unsigned kind, uint32_t id)
 {
     CxVhca *v = c->vhca;
@@ -174,17 +204,36 @@ int cx_object_destroy(CxCommand *c, unsigned kind, uint32_t id)
     return ST_OK;
 }
 
-/* ---- UARs and PDs ---- */
+/* The handler of what destroys an object, and does no more. */
+int cx_destroy_object(CxCommand *c)
+{
+    static const struct {
+        uint16_t opcode, kind;
+    } what[] = {
+        { OP_DESTROY_MKEY, OBJECT_MKEY }, { OP_DESTROY_CQ, OBJECT_CQ },
+        { OP_DESTROY_QP, OBJECT_QP }, { OP_DEALLOC_PD, OBJECT_PD },
+        { OP_DEALLOC_UAR, OBJECT_UAR },
+        { OP_DEALLOC_TRANSPORT_DOMAIN, OBJECT_TD },
+        { OP_DEALLOC_Q_COUNTER, OBJECT_Q_COUNTER },
+        { OP_DESTROY_TIS, OBJECT_TIS }, { OP_DESTROY_TIR, OBJECT_TIR },
+        { OP_DESTROY_RQT, OBJECT_RQT }, { OP_DESTROY_RQ, OBJECT_RQ },
+        { OP_DESTROY_SQ, OBJECT_SQ },
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(what); i++) {
+        if (what[i].opcode == c->opcode) {
+            return cx_object_destroy(c, what[i].kind,
+                                     ifc_get(c->in, F_IN_ID24));
+        }
+    }
+    return cx_refuse(c, ST_BAD_OP, SYND_NONE);
+}
+
+/* ---- UARs, PDs and transport domains ---- */
 
 static int cx_alloc_number(CxCommand *c, unsigned kind)
 {
-    CxObject *o = cx_object_alloc(kind);
-    int status = cx_object_create(c, kind, o);
-
-    if (status == ST_OK) {
-        ifc_set(c->out, F_OUT_ID24, o->id);
-    }
-    return status;
+    return cx_object_answer(c, kind, cx_object_alloc(kind));
 }
 
 int cx_alloc_pd(CxCommand *c)
@@ -192,19 +241,14 @@ int cx_alloc_pd(CxCommand *c)
     return cx_alloc_number(c, OBJECT_PD);
 }
 
-int cx_dealloc_pd(CxCommand *c)
-{
-    return cx_object_destroy(c, OBJECT_PD, ifc_get(c->in, F_IN_ID24));
-}
-
 int cx_alloc_uar(CxCommand *c)
 {
     return cx_alloc_number(c, OBJECT_UAR);
 }
 
-int cx_dealloc_uar(CxCommand *c)
+int cx_alloc_td(CxCommand *c)
 {
-    return cx_object_destroy(c, OBJECT_UAR, ifc_get(c->in, F_IN_ID24));
+    return cx_alloc_number(c, OBJECT_TD);
 }
 
 /* ---- page lists ---- */

@@ -15,7 +15,7 @@
 #include "hw/pci/pcie.h"
 #include "hw/pci/pcie_sriov.h"
 #include "hw/qdev-properties.h"
-#include "connectx.h"
+#include "ethernet.h"
 
 #define VENDOR_MELLANOX 0x15b3
 #define DEVICE_CX7      0x1021
@@ -66,6 +66,7 @@ void cx_vhca_clear(CxVhca *v)
     v->enabled = false;
     v->inited = false;
     cx_caps_reset(v);
+    cx_vport_reset(v);
     cx_devmem_clear(&v->mem);
 }
 
@@ -74,6 +75,7 @@ void cx_vhca_stop(CxVhca *v)
 {
     cx_command_cancel_all(v);
     cx_migration_reset(v);
+    cx_switch_drop(v);
     cx_vhca_clear(v);
     cx_workload_reset(v);
 }
@@ -170,10 +172,13 @@ static bool cx_vhca_realize(CxVhca *v, CxPf *pf, unsigned function,
     QTAILQ_INIT(&v->commands);
     cx_objects_init(v);
     cx_caps_reset(v);
+    cx_vport_reset(v);
     cx_devmem_init(&v->mem, pf->state_size);
     cx_workload_init(v);
     v->doorbell_bh = qemu_bh_new_guarded(cx_command_bh, v,
                                          &DEVICE(v)->mem_reentrancy_guard);
+    v->send_bh = qemu_bh_new_guarded(cx_sq_bh, v,
+                                     &DEVICE(v)->mem_reentrancy_guard);
     pf->vhca[function] = v;
 
     cx_bars_init(v);
@@ -205,8 +210,10 @@ static void cx_vhca_unrealize(CxVhca *v)
     cx_command_cancel_all(v);
     cx_migration_reset(v);
     cx_tracker_detach(v);
+    cx_switch_drop(v);
     cx_objects_clear(v);
     qemu_bh_delete(v->doorbell_bh);
+    qemu_bh_delete(v->send_bh);
     cx_workload_free(v);
     cx_devmem_free(&v->mem);
     pcie_aer_exit(PCI_DEVICE(v));
@@ -281,6 +288,16 @@ static bool cx_pf_check(CxPf *pf, Error **errp)
     return true;
 }
 
+/* Two NICs that meet need different ones: the property "mac". */
+static void cx_mac_default(MACAddr *mac)
+{
+    static const MACAddr zero, own = { { 0x02, 0xc7, 0x00, 0x00, 0x01, 0x00 } };
+
+    if (!memcmp(mac, &zero, sizeof(zero))) {
+        *mac = own;
+    }
+}
+
 static void cx_pf_realize(PCIDevice *d, Error **errp)
 {
     CxPf *pf = CX_PF(d);
@@ -290,6 +307,7 @@ static void cx_pf_realize(PCIDevice *d, Error **errp)
         !cx_control_init(pf, errp)) {
         return;
     }
+    cx_mac_default(&pf->nic.macaddr);
     pf->tracker_timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, cx_tracker_timer, pf);
     if (!cx_vhca_realize(CX_VHCA(d), pf, 0, errp) ||
         !pcie_sriov_pf_init(d, EXT_CAP_SRIOV, TYPE_CX_VF, DEVICE_CX_VF,
@@ -298,6 +316,9 @@ static void cx_pf_realize(PCIDevice *d, Error **errp)
     }
     pcie_sriov_pf_init_vf_bar(d, 0, BAR_TYPE, BAR0_SIZE);
     pcie_sriov_pf_init_vf_bar(d, 2, BAR_TYPE, pf->vf_bar2_size);
+    if (pf->ethernet) {
+        cx_switch_init(pf);
+    }
 }
 
 static void cx_pf_exit(PCIDevice *d)
@@ -306,6 +327,7 @@ static void cx_pf_exit(PCIDevice *d)
 
     pcie_sriov_pf_exit(d);
     cx_vhca_unrealize(CX_VHCA(d));
+    cx_switch_free(pf);
     timer_free(pf->tracker_timer);
     cx_control_free(pf);
     cx_trace_free(pf);
@@ -382,6 +404,8 @@ static const Property cx_pf_properties[] = {
     DEFINE_PROP_BOOL("full-messages", CxPf, full_messages, true),
     DEFINE_PROP_STRING("faults", CxPf, faults),
     DEFINE_PROP_STRING("trace", CxPf, trace_path),
+    DEFINE_PROP_BOOL("ethernet", CxPf, ethernet, false),
+    DEFINE_NIC_PROPERTIES(CxPf, nic),
 };
 
 static void cx_vhca_class(ObjectClass *klass, void *data)

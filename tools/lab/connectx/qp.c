@@ -87,7 +87,6 @@ const CxKind cx_kind_qp = {
 int cx_create_qp(CxCommand *c)
 {
     CxQp *qp = cx_object_alloc(OBJECT_QP);
-    int status;
 
     qp->uar = ifc_get(c->in, F_QP_UAR_PAGE);
     qp->cqn = ifc_get(c->in, F_QP_CQN_RCV);
@@ -101,16 +100,7 @@ int cx_create_qp(CxCommand *c)
         cx_object_free(OBJECT_QP, qp);
         return cx_refuse(c, ST_BAD_INPUT_LEN, SYND_PAGE_LIST);
     }
-    status = cx_object_create(c, OBJECT_QP, qp);
-    if (status == ST_OK) {
-        ifc_set(c->out, F_OUT_ID24, qp->obj.id);
-    }
-    return status;
-}
-
-int cx_destroy_qp(CxCommand *c)
-{
-    return cx_object_destroy(c, OBJECT_QP, ifc_get(c->in, F_IN_ID24));
+    return cx_object_answer(c, OBJECT_QP, qp);
 }
 
 /* RST2INIT, INIT2RTR, RTR2RTS: from the state whose number follows opcode's. */

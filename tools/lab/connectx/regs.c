@@ -8,7 +8,7 @@
  */
 #include "qemu/osdep.h"
 #include "qemu/bitops.h"
-#include "connectx.h"
+#include "ethernet.h"
 
 void cx_discard(CxVhca *v)
 {
@@ -85,10 +85,23 @@ static void cx_set_cmdq_low(CxVhca *v, uint32_t value)
     }
 }
 
+/* The start of a WQE, of which the second half names the queue. */
+static void cx_send_doorbell(CxVhca *v, unsigned offset, uint32_t value)
+{
+    if (offset >> LOG_BF_REG_SIZE < UAR_DOORBELLS &&
+        offset % (1 << LOG_BF_REG_SIZE) == 4) {
+        cx_sq_doorbell(v, value);
+    }
+}
+
 static void cx_uar_write(CxVhca *v, unsigned uar, unsigned offset,
                          uint32_t value)
 {
     if (!cx_object_find(v, OBJECT_UAR, uar)) {
+        return;
+    }
+    if (offset >= UAR_DOORBELL) {
+        cx_send_doorbell(v, offset - UAR_DOORBELL, value);
         return;
     }
     switch (offset) {
