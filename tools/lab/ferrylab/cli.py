@@ -36,9 +36,10 @@ Examples
 
 PAIR_HELP = """\
 Two VMs at once, a and b, on one virtual network, each with a NIC of its own. LAB_SELF and LAB_PEER are their addresses
-(10.7.0.1 is a, 10.7.0.2 is b). Give two commands, `-- COMMAND_A... -- COMMAND_B...`, or one for both. Output lines begin
-with `a: ` or `b: `. The status is that of the first that failed. Each has its own
-$LAB_OUT (a/ and b/ in the run's folder) and its own file of --trace (a-FILE, b-FILE). All else is as in `lab run --help`.
+(10.7.0.1 is a, 10.7.0.2 is b). With `--nic ethernet=on` the ports of the two NICs are connected, too.
+Give two commands, `-- COMMAND_A... -- COMMAND_B...`, or one for both. Output lines begin with `a: ` or `b: `. The status
+is that of the first that failed. Each has its own $LAB_OUT (a/ and b/ in the run's folder) and its own file
+of --trace (a-FILE, b-FILE). All else is as in `lab run --help`.
 """
 
 SHELL_HELP = "A prompt in a VM made by the same options as `lab run` (see its --help)."
@@ -129,6 +130,9 @@ def add_run_options(parser, act):
     parser.add_argument("--vfs", type=int, default=2, metavar="N", help="VFs to enable, 0 to 64 (default: 2)")
     parser.add_argument("--nic", type=run.nic_property, action="append", default=[], metavar="KEY=VALUE",
                         help="a property of the model (may be repeated), for example state-size=100M")
+    parser.add_argument("--port", type=run.port, metavar="WHERE",
+                        help="what the NIC's port leads to, with --nic ethernet=on: socket=PATH, a UNIX socket, which two VMs "
+                             "may share (give one of them another --nic mac=02:...), or tap=NAME, this machine's")
     parser.add_argument("--mem", type=int, metavar="MiB", help="memory (default: 1024 stock, 2048 others)")
     parser.add_argument("--smp", type=int, default=2, metavar="N", help="CPUs (default: 2)")
     parser.add_argument("--trace", metavar="FILE", help="write each firmware command to FILE, as JSON lines")

@@ -21,7 +21,7 @@ from .accelerator import accelerator
 from .base import BUILD, CACHE, CHECKOUT, LabError, duration, say
 from .initramfs import initramfs
 from .qemu import Qemu
-from .vm import BOOT_TIME, Machine, Outcome, Plan, PlainSink, PrefixedSink, check_paths
+from .vm import BOOT_TIME, Machine, Outcome, Plan, PlainSink, PrefixedSink, check_paths, comma
 
 SPLAT = 70
 FAILED = 71
@@ -32,6 +32,7 @@ CONSOLE_TAIL = 40
 LAB_OUT = BUILD / "lab-out"
 ADDRESSES = ("10.7.0.1", "10.7.0.2")
 PARTNER_PATIENCE = 30
+ACCEPTS = 0x10000               # __SO_ACCEPTCON, in /proc/net/unix
 
 
 def run(options):
@@ -71,13 +72,16 @@ def shell(options):
 def pair(options):
     commands = split_commands(options.command)
     out = out_folder(options.out)
-    ends = socket.socketpair()
+    ends, wire = socket.socketpair(), socket.socketpair() if ethernet(options) else None
     plans, machines, outcomes = [], [], [Outcome(), Outcome()]
     for number, name in enumerate("ab"):
         folder = out / name
         folder.mkdir()
         plan = plan_of(options, folder, commands[number])
         plan.network = ends[number]
+        if wire:
+            plan.wire = wire[number]
+            plan.nic = [("mac", f"02:c7:00:00:{number + 1:02x}:00"), *plan.nic]
         plan.self_address, plan.peer_address = ADDRESSES[number], ADDRESSES[1 - number]
         if options.trace:
             plan.trace = plan.trace.with_name(f"{name}-{plan.trace.name}")
@@ -141,7 +145,7 @@ def plan_of(options, out, command):
                 cpus=options.smp, out=out,
                 insmod=modules.to_insert(options.driver.split(","), kernel),
                 vfio=modules.logging_vfio(kernel) if options.logging else "",
-                command=command, nic=options.nic, trace=trace, autoprobe=options.autoprobe, leaks=kernel.debugging and not options.no_leak_scan,
+                command=command, nic=options.nic, port=netdev(options.port), trace=trace, autoprobe=options.autoprobe, leaks=kernel.debugging and not options.no_leak_scan,
                 append=options.append, timeout=options.timeout or 300)
 
 
@@ -161,6 +165,10 @@ def check_options(options, command):
         raise LabError(f"no command given: lab {options.action} [options] -- COMMAND...")
     if not 0 <= options.vfs <= MAX_VFS:
         raise LabError(f"--vfs {options.vfs}: the model has 0 to {MAX_VFS} VFs")
+    if options.port and not ethernet(options):
+        raise LabError("--port goes with --nic ethernet=on: another NIC passes no frames")
+    if options.port and options.action == "pair":
+        raise LabError("--port: the ports of a pair lead to one another")
     if options.smp < 1:
         raise LabError(f"--smp {options.smp}: a VM needs a CPU")
     if options.counted and options.smp != 1:
@@ -169,6 +177,35 @@ def check_options(options, command):
         raise LabError(f"--mem {options.mem}: less than 256 MiB does not boot")
     if options.trace and not Path(options.trace).absolute().parent.is_dir():
         raise LabError(f"--trace {options.trace}: its folder does not exist")
+
+
+def ethernet(options):
+    return dict(options.nic).get("ethernet") == "on"
+
+
+def port(text):
+    """The value of --port: socket=PATH or tap=NAME."""
+    kind, _, name = text.partition("=")
+    if kind not in ("socket", "tap") or not name:
+        raise argparse.ArgumentTypeError(f"{text} is neither socket=PATH nor tap=NAME")
+    return kind, name
+
+
+def netdev(given):
+    """What the port leads to, as -netdev has it. Of two VMs with the same socket the first one listens."""
+    if not given:
+        return ""
+    kind, name = given
+    if kind == "tap":
+        return f"type=tap,ifname={comma(name)},script=no,downscript=no"
+    path = Path(name).absolute()
+    return f"type=stream,server={'off' if listening(path) else 'on'},addr.type=unix,addr.path={comma(path)}"
+
+
+def listening(path):
+    """Without connecting: whoever listens there takes one connection."""
+    sockets = [line.split() for line in Path("/proc/net/unix").read_text(encoding="utf-8").splitlines()[1:]]
+    return any(words[-1] == str(path) and int(words[3], 16) & ACCEPTS for words in sockets)
 
 
 def nic_property(text):

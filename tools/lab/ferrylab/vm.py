@@ -62,6 +62,8 @@ class Plan:
     self_address: str = ""
     peer_address: str = ""
     network: socket.socket = None
+    port: str = ""          # what the NIC's port is connected to, as -netdev has it
+    wire: socket.socket = None      # or the end of a wire to another VM's
 
 
 @dataclass
@@ -156,7 +158,7 @@ class Machine:
         self._ports, theirs = {}, {}
         for number in (1, 2, 3):
             self._ports[number], theirs[number] = socket.socketpair()
-        inherited = [*theirs.values()] + ([self.plan.network] if self.plan.network else [])
+        inherited = [*theirs.values(), *filter(None, (self.plan.network, self.plan.wire))]
         with open(self._qemu_log, "wb") as log:
             self._process = subprocess.Popen(
                 [str(word) for word in self._command_line(theirs)],
@@ -187,8 +189,11 @@ class Machine:
             command += ["-chardev", f"socket,id=port{number},fd={port.fileno()}",
                         "-device", f"virtserialport,chardev=port{number},nr={number},name=lab.{number}"]
         if plan.network:
-            command += ["-netdev", f"stream,id=net,server=off,addr.type=fd,addr.str={plan.network.fileno()}",
+            command += ["-netdev", "id=net," + stream(plan.network),
                         "-device", f"virtio-net-pci,netdev=net,mac=52:54:00:07:00:{plan.self_address[-1]:0>2},romfile="]
+        port = stream(plan.wire) if plan.wire else plan.port
+        if port:
+            command += ["-netdev", f"id=port,{port}"]
         command += ["-device", f"pcie-root-port,id=rp0,bus=pcie.0,chassis=1,slot=1,pref64-reserve={BAR_WINDOW}",
                     "-device", ",".join(["connectx7,bus=rp0,addr=0.0", *self._nic_properties()])]
         return command
@@ -197,6 +202,8 @@ class Machine:
         given = [f"{key}={comma(value)}" for key, value in self.plan.nic]
         if not any(key == "total-vfs" for key, _ in self.plan.nic):
             given.insert(0, f"total-vfs={max(8, self.plan.vfs)}")
+        if self.plan.port or self.plan.wire:
+            given.append("netdev=port")
         if self.plan.trace:
             given.append(f"trace={comma(self.plan.trace)}")
         return given
@@ -355,6 +362,11 @@ class PrefixedSink:
     def close(self):
         if self._held:
             self.write(b"\n")
+
+
+def stream(end):
+    """One end of a pair of sockets, as -netdev has it."""
+    return f"type=stream,server=off,addr.type=fd,addr.str={end.fileno()}"
 
 
 def comma(value):
