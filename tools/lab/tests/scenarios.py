@@ -128,7 +128,11 @@ SCENARIOS = [
     Scenario("frames", [f"{PROGRAMS}/frames"], host=True),
     # the model by itself: the test is the PF's driver
     Scenario("bare", bare("commands", "objects", "caps", "states", "images", "chunks", "tracker", "faults", "workload",
-                          "export"), driver="vfio-pci", vfs=0, nic=SLOW_IMAGES),
+                          "no-ethernet", "export"), driver="vfio-pci", vfs=0, nic=SLOW_IMAGES),
+    # the same with Ethernet, and that
+    Scenario("bare-ethernet", bare("ethernet", "commands", "objects", "caps", "states", "images", "chunks", "tracker",
+                                   "faults", "workload"),
+             driver="vfio-pci", vfs=0, nic={**SLOW_IMAGES, "ethernet": "on"}),
     Scenario("bare-large", ["env", f"BARE_IMAGES={IMAGES}", *bare("large")], driver="vfio-pci", vfs=0, needs="bare",
              nic={"state-size": "5G", "migration-state": "off", "end-key": "on", "end-size": "on"}),
     Scenario("bare-limited", ["env", f"BARE_IMAGES={IMAGES}", *bare("limited")], driver="vfio-pci", vfs=0, needs="bare",

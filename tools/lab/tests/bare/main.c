@@ -16,6 +16,8 @@ static const struct group groups[] = {
     { "tracker", test_tracker },
     { "faults", test_faults },
     { "workload", test_workload },
+    { "ethernet", test_ethernet },
+    { "no-ethernet", test_no_ethernet },
     { "export", test_export },
     { "limited", test_limited },
     { "off", test_off },

@@ -127,6 +127,12 @@ struct fw_mkey {
     uint32_t index, key;        /* key: as lkey and in SAVE */
 };
 
+/* The number that the answer gives; ends the test if the device refuses. */
+uint32_t fw_must(struct fw *fw, struct fw_cmd *c, const char *what);
+/* A ring of so many bytes, and the list of its pages at the end of the input. */
+uint32_t fw_ring_pages(struct fw *fw, struct fw_cmd *c, unsigned list, uint32_t bytes);
+/* A counter in a doorbell record. */
+void fw_record_write(struct fw *fw, uint32_t offset, uint32_t value);
 uint32_t fw_create_uar(struct fw *fw);
 uint32_t fw_create_pd(struct fw *fw);
 /* Inputs filled in, for a test to change before sending. */

@@ -8,7 +8,7 @@
 
 enum { PAGE = 4096 };
 
-static uint32_t must(struct fw *fw, struct fw_cmd *c, const char *what)
+uint32_t fw_must(struct fw *fw, struct fw_cmd *c, const char *what)
 {
     int status = fw_status(fw_exec(fw, c));
 
@@ -22,7 +22,7 @@ static uint32_t create_simple(struct fw *fw, unsigned opcode, const char *what)
     struct fw_cmd c;
 
     fw_cmd_init(&c, opcode, 0, 16, 16);
-    return must(fw, &c, what);
+    return fw_must(fw, &c, what);
 }
 
 uint32_t fw_create_uar(struct fw *fw)
@@ -35,8 +35,7 @@ uint32_t fw_create_pd(struct fw *fw)
     return create_simple(fw, OP_ALLOC_PD, "ALLOC_PD");
 }
 
-/* A ring of so many bytes, and the list of its pages at the end of the input. */
-static uint32_t ring(struct fw *fw, struct fw_cmd *c, unsigned list, uint32_t bytes)
+uint32_t fw_ring_pages(struct fw *fw, struct fw_cmd *c, unsigned list, uint32_t bytes)
 {
     uint32_t pages = (bytes + PAGE - 1) / PAGE;
     uint32_t at = fw_alloc(fw, pages * PAGE, PAGE);
@@ -56,7 +55,7 @@ void fw_eq_cmd(struct fw *fw, struct fw_cmd *c, struct fw_eq *eq, uint32_t uar,
 {
     fw_cmd_init(c, OP_CREATE_EQ, 0, EQ_PAS, 16);
     *eq = (struct fw_eq){ .uar = uar, .log_size = log_size };
-    eq->ring = ring(fw, c, EQ_PAS, EQE_SIZE << log_size);
+    eq->ring = fw_ring_pages(fw, c, EQ_PAS, EQE_SIZE << log_size);
     for (uint32_t i = 0; i < 1u << log_size; i++)
         fw->ram[eq->ring + i * EQE_SIZE + EQE_OWNER] = 1;
     cmd_set(c, F_EQ_LOG_SIZE, log_size);
@@ -72,7 +71,7 @@ struct fw_eq fw_create_eq(struct fw *fw, uint32_t uar, unsigned log_size,
     struct fw_eq eq;
 
     fw_eq_cmd(fw, &c, &eq, uar, log_size, vector, events);
-    must(fw, &c, "CREATE_EQ");
+    fw_must(fw, &c, "CREATE_EQ");
     eq.eqn = cmd_out(&c, F_EQ_NUMBER);
     return eq;
 }
@@ -102,7 +101,7 @@ void fw_cq_cmd(struct fw *fw, struct fw_cmd *c, struct fw_cq *cq, uint32_t uar,
 {
     fw_cmd_init(c, OP_CREATE_CQ, 0, CQ_PAS, 16);
     *cq = (struct fw_cq){ .uar = uar, .log_size = log_size };
-    cq->ring = ring(fw, c, CQ_PAS, CQE_SIZE << log_size);
+    cq->ring = fw_ring_pages(fw, c, CQ_PAS, CQE_SIZE << log_size);
     cq->record = fw_alloc(fw, 8, 8);
     for (uint32_t i = 0; i < 1u << log_size; i++)
         fw->ram[cq->ring + i * CQE_SIZE + CQE_OP_OWN] = 0xf0;
@@ -118,11 +117,11 @@ struct fw_cq fw_create_cq(struct fw *fw, uint32_t uar, unsigned log_size, uint32
     struct fw_cq cq;
 
     fw_cq_cmd(fw, &c, &cq, uar, log_size, eqn);
-    cq.cqn = must(fw, &c, "CREATE_CQ");
+    cq.cqn = fw_must(fw, &c, "CREATE_CQ");
     return cq;
 }
 
-static void record_write(struct fw *fw, uint32_t offset, uint32_t value)
+void fw_record_write(struct fw *fw, uint32_t offset, uint32_t value)
 {
     __atomic_store_n((uint32_t *)(fw->ram + offset), htobe32(value), __ATOMIC_RELEASE);
 }
@@ -136,7 +135,7 @@ const uint8_t *fw_cq_next(struct fw *fw, struct fw_cq *cq)
     if (op_own >> 4 == 0xf || (op_own & 1) != (cq->ci >> cq->log_size & 1))
         return NULL;
     cq->ci++;
-    record_write(fw, cq->record, cq->ci & 0xffffff);
+    fw_record_write(fw, cq->record, cq->ci & 0xffffff);
     return e;
 }
 
@@ -144,7 +143,7 @@ void fw_cq_arm(struct fw *fw, struct fw_cq *cq)
 {
     uint32_t word = (cq->arm_sn++ & 3) << 28 | (cq->ci & 0xffffff);
 
-    record_write(fw, cq->record + 4, word);
+    fw_record_write(fw, cq->record + 4, word);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     *(volatile uint64_t *)(fw->bar + cq->uar * PAGE + UAR_CQ_ARM) =
         htobe64((uint64_t)word << 32 | cq->cqn);
@@ -162,7 +161,7 @@ void fw_qp_cmd(struct fw *fw, struct fw_cmd *c, struct fw_qp *qp, uint32_t uar,
     cmd_set(c, F_QP_UAR_PAGE, uar);
     if (rq_type == QP_RQ_ZERO_LEN)
         return;
-    qp->ring = ring(fw, c, QP_PAS, RECV_WQE_SIZE << log_size);
+    qp->ring = fw_ring_pages(fw, c, QP_PAS, RECV_WQE_SIZE << log_size);
     qp->record = fw_alloc(fw, 8, 8);
     cmd_set(c, F_QP_LOG_RQ_SIZE, log_size);
     cmd_set(c, F_QP_CQN_RCV, cqn);
@@ -176,7 +175,7 @@ struct fw_qp fw_create_qp(struct fw *fw, uint32_t uar, unsigned rq_type,
     struct fw_qp qp;
 
     fw_qp_cmd(fw, &c, &qp, uar, rq_type, log_size, cqn);
-    qp.qpn = must(fw, &c, "CREATE_QP");
+    qp.qpn = fw_must(fw, &c, "CREATE_QP");
     return qp;
 }
 
@@ -207,7 +206,7 @@ void fw_qp_post(struct fw *fw, struct fw_qp *qp, uint32_t lkey, uint64_t addr, u
     ifc_set(wqe, 32, 32, lkey);
     ifc_set(wqe, 64, 64, addr);
     qp->pc++;
-    record_write(fw, qp->record, qp->pc & 0xffff);
+    fw_record_write(fw, qp->record, qp->pc & 0xffff);
 }
 
 /* ---- memory keys ---- */
@@ -241,7 +240,7 @@ struct fw_mkey fw_create_mkey(struct fw *fw, uint32_t pd, uint32_t offset,
     struct fw_cmd c;
 
     fw_mkey_cmd(fw, &c, pd, offset, len, log_page);
-    k.index = must(fw, &c, "CREATE_MKEY");
+    k.index = fw_must(fw, &c, "CREATE_MKEY");
     k.key = k.index << 8;
     free((void *)c.tail);
     return k;
