@@ -157,6 +157,12 @@ SCENARIOS = [
     Scenario("autoprobe", [f"{HERE}/probe.sh", "autoprobe"], kernels=BOTH, options=["--autoprobe", *NO_SCAN]),
     Scenario("health", [f"{HERE}/probe.sh", "health"], vfs=0),
 
+    # its netdevs pass frames
+    Scenario("ether", [f"{PROGRAMS}/ether", "ping", "streams", "offloads", "jumbo", "vlan", "multicast", "promiscuous", "queues",
+                       "changes", "flap", "reload", "million"], smp=2, nic={"ethernet": "on"}, options=["--autoprobe"]),
+    Scenario("ether-wire", [f"{PROGRAMS}/ether", "serve"], nic={"ethernet": "on"}, options=["--autoprobe"],
+             peer=[f"{PROGRAMS}/ether", "wire"], alone=True),
+
     # VFs move
     Scenario("path", migrate("path", "direct", "cancel", "reinit"), driver=MIGRATION, smp=2,
              options=["--trace", f"{LOGS}/{{name}}.jsonl"], after=[f"{HERE}/trace.py", f"{LOGS}/{{name}}.jsonl"]),
