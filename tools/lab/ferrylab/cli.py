@@ -135,6 +135,8 @@ def add_run_options(parser, act):
                              "may share (give one of them another --nic mac=02:...), or tap=NAME, this machine's")
     parser.add_argument("--mem", type=int, metavar="MiB", help="memory (default: 1024 stock, 2048 others)")
     parser.add_argument("--smp", type=int, default=2, metavar="N", help="CPUs (default: 2)")
+    parser.add_argument("--sanitize", action="store_true",
+                        help="the model built with sanitizers: what it does wrong with memory ends the VM, and is in qemu.log")
     parser.add_argument("--trace", metavar="FILE", help="write each firmware command to FILE, as JSON lines")
     parser.add_argument("--counted", action="store_true",
                         help="a clock that counts instead of running (QEMU's icount): an instruction takes a nanosecond, and "

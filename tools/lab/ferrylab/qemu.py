@@ -6,8 +6,11 @@ of the model, so that checkouts with different models do not disturb each other,
 compilation of that file.
 """
 
+import json
 import os
+import shlex
 import shutil
+import subprocess
 from pathlib import Path
 
 from . import packages
@@ -40,6 +43,8 @@ CONFIGURE = """--python=/usr/bin/python3 --target-list=x86_64-softmmu
 --enable-trace-backends=log
 --disable-download --disable-docs --disable-install-blobs --disable-tools --disable-guest-agent --disable-user
 --disable-werror""".split()
+
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
 
 FIRMWARE = {"/usr/share/seabios": ["bios-256k.bin"],
             "/usr/share/qemu": ["linuxboot_dma.bin", "kvmvapic.bin", "pvh.bin"]}
@@ -87,17 +92,18 @@ class Qemu:
     def _configured(self):
         return (self._folder / "build" / "build.ninja").exists()
 
-    def binary(self):
+    def binary(self, sanitize=False):
         """The QEMU that holds the model as it is in this checkout; built first if there is none."""
         if not (MODEL / "meson.build").exists():
             raise LabError(f"the model of the NIC is not there: {MODEL} has no meson.build")
-        target = self._folder / "bin" / digest(MODEL) / "qemu-system-x86_64"
+        name = digest(MODEL)
+        target = self._folder / "bin" / (f"{name}-sanitized" if sanitize else name) / "qemu-system-x86_64"
         if target.exists():
             os.utime(target.parent)
             return target
         with lock("qemu"):
             if not target.exists():
-                self._build(target)
+                self._build(name, target, sanitize)
         return target
 
     def build_folder(self):
@@ -106,17 +112,20 @@ class Qemu:
     def firmware(self):
         return self._folder / "firmware"
 
-    def _build(self, target):
+    def _build(self, name, target, sanitize):
         build = self._folder / "build"
         update_model(self._folder / "src" / "hw" / "net" / "connectx")
         with step("building QEMU with the model"):
             LOG.unlink(missing_ok=True)
             run_logged(["ninja", "-C", build, f"-j{JOBS}", "qemu-system-x86_64"], LOG, "building QEMU",
                        env=meson_environment(self._meson), progress=ninja_progress)
-        if digest(MODEL) != target.parent.name:
+        if digest(MODEL) != name:
             raise LabError("the model was edited while it was being built; run the command again")
         with built_folder(target.parent) as partial:
-            shutil.copy2(build / "qemu-system-x86_64", partial)
+            if sanitize:
+                link_sanitized(build, partial)
+            else:
+                shutil.copy2(build / "qemu-system-x86_64", partial)
         forget_old_binaries(self._folder / "bin")
 
 
@@ -161,6 +170,24 @@ def update_model(target):
         if not path.exists() or path.read_bytes() != content:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
+
+
+def link_sanitized(build, out):
+    """The same QEMU with sanitizers in the model, and nowhere else: the rest is linked as it has been built."""
+    database = subprocess.run(["ninja", "-t", "compdb", "-x"], cwd=build, capture_output=True, text=True, check=True).stdout
+    commands = json.loads(database)
+    link = next(entry["command"] for entry in commands if entry["output"] == "qemu-system-x86_64")
+    with step("building the model with sanitizers"):
+        for entry in commands:
+            if "/hw/net/connectx/" in entry["file"]:
+                object_file = str(out / Path(entry["output"]).name)
+                command = entry["command"].replace(entry["output"], object_file)
+                run_logged(shlex.split(command) + SANITIZERS, LOG, "building the model with sanitizers", cwd=build)
+                link = link.replace(entry["output"], object_file)
+        link = link.replace("-o qemu-system-x86_64", f"-o {out / 'qemu-system-x86_64'}")
+        run_logged(shlex.split(link) + SANITIZERS, LOG, "linking QEMU with sanitizers", cwd=build)
+    for path in out.glob("*.o*"):
+        path.unlink()
 
 
 def forget_old_binaries(folder):

@@ -135,7 +135,7 @@ def plan_of(options, out, command):
     check_options(options, command)
     kernel = kernels.installed(options.kernel)
     qemu = Qemu(packages.Archive()).existing()
-    binary = qemu.binary()
+    binary = qemu.binary(options.sanitize)
     trace = Path(options.trace).absolute() if options.trace else None
     check_paths(CHECKOUT, CACHE, out)
     return Plan(kernel=kernel, driver=options.driver, qemu=binary, firmware=qemu.firmware(),

@@ -32,6 +32,8 @@ GRACE_AFTER_EXIT = 60
 BOOT_TIME = 120
 MARKER_PATIENCE = 5
 PR_SET_PDEATHSIG = 1
+# Heeded by a QEMU that has them; what it leaks at its end is its own affair.
+SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1", "UBSAN_OPTIONS": "print_stacktrace=1:abort_on_error=1"}
 
 
 @dataclass
@@ -164,7 +166,7 @@ class Machine:
                 [str(word) for word in self._command_line(theirs)],
                 stdin=None if self.plan.shell else subprocess.DEVNULL,
                 stdout=None if self.plan.shell else log, stderr=log, preexec_fn=die_with_parent,
-                pass_fds=[end.fileno() for end in inherited], start_new_session=not self.plan.shell)
+                env={**os.environ, **SANITIZERS}, pass_fds=[end.fileno() for end in inherited], start_new_session=not self.plan.shell)
         for end in theirs.values():
             end.close()
 
@@ -292,6 +294,10 @@ class Machine:
             self.outcome.failure = "the VM went down before the command ended"
 
     def _last_words(self):
+        text = self._qemu_log.read_text(encoding="utf-8", errors="replace")
+        found = re.search(r"SUMMARY: (\w+Sanitizer: .*)", text)
+        if found:
+            return f"{found[1]} (all of it: {self._qemu_log})"
         return tail(self._qemu_log, 1).replace("qemu-system-x86_64: ", "") or "it said nothing"
 
     def _read_console(self):
