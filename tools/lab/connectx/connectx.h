@@ -15,6 +15,7 @@
  *     hca.c caps.c eq.c cq.c qp.c mkey.c       what a function has
  *     migration.c -> save.c load.c -> image.c  what moves it
  *     tracker.c                                what it wrote
+ *     ethernet.h                               its frames, and the files for them
  *     object.c devmem.c dma.c                  what all of these stand on
  *     workload.c control.c trace.c             the lab's, not the NIC's
  *

@@ -99,7 +99,7 @@ static bool cx_table_is_missed_to(CxVhca *v, uint32_t id)
     return false;
 }
 
-/* The last table goes while it is the root: then no frame is wanted any more. */
+/* The last table goes while it is the root: no frame is wanted any more. */
 int cx_destroy_flow_table(CxCommand *c)
 {
     uint32_t id = ifc_get(c->in, F_FT_TABLE_ID);
@@ -234,19 +234,20 @@ static unsigned cx_entry_place(const CxFlowTable *t, uint32_t index,
                                bool *taken)
 {
     unsigned low = 0, high = t->entries->len;
+    const CxFlowEntry *e;
 
     while (low < high) {
         unsigned middle = (low + high) / 2;
-        const CxFlowEntry *e = g_ptr_array_index(t->entries, middle);
 
+        e = g_ptr_array_index(t->entries, middle);
         if (e->index < index) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
-    *taken = low < t->entries->len &&
-             ((CxFlowEntry *)g_ptr_array_index(t->entries, low))->index == index;
+    e = low < t->entries->len ? g_ptr_array_index(t->entries, low) : NULL;
+    *taken = e && e->index == index;
     return low;
 }
 
@@ -332,7 +333,6 @@ int cx_set_flow_entry(CxCommand *c)
 {
     uint32_t n = ifc_get(c->in, F_FTE_DESTINATIONS);
     CxFlowEntry *e;
-    int status;
 
     if (ifc_get(c->in, F_FT_TYPE) != FT_NIC_RX) {
         return cx_refuse(c, ST_BAD_PARAM, SYND_FLOW_TYPE);
@@ -354,8 +354,7 @@ int cx_set_flow_entry(CxCommand *c)
         e->dest_type = ifc_get(c->in, F_FTE_DEST_TYPE);
         e->dest = ifc_get(c->in, F_FTE_DEST_ID);
     }
-    status = cx_object_create(c, OBJECT_FLOW_ENTRY, e);
-    return status;
+    return cx_object_create(c, OBJECT_FLOW_ENTRY, e);
 }
 
 int cx_delete_flow_entry(CxCommand *c)

@@ -34,6 +34,7 @@ void cx_image_origin(const CxPf *pf, CxImageHeader *h)
 {
     h->psid = crc32(0, (const uint8_t *)pf->psid, strlen(pf->psid));
     memcpy(h->fw, pf->fw, sizeof(h->fw));
+    h->flags |= pf->ethernet ? IMAGE_ETHERNET : 0;
 }
 
 void cx_image_put_header(uint8_t buf[IMAGE_HEADER_SIZE],

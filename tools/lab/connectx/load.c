@@ -59,12 +59,18 @@ static bool cx_load_get(CxCommand *c, void *buf, uint32_t len, int *status)
     return true;
 }
 
-/* Was it saved by a NIC of the same kind, by no newer firmware? */
+/*
+ * Was it saved by a NIC of the same kind, with Ethernet or without as this one,
+ * by no newer firmware?
+ */
 static uint32_t cx_load_origin(CxVhca *t, const CxImageHeader *h)
 {
-    CxImageHeader own;
+    CxImageHeader own = { };
 
     cx_image_origin(t->pf, &own);
+    if ((h->flags ^ own.flags) & IMAGE_ETHERNET) {
+        return SYND_IMAGE_FOREIGN;
+    }
     if (h->psid != own.psid) {
         return SYND_IMAGE_PSID;
     }
@@ -93,8 +99,7 @@ static bool cx_load_header(CxCommand *c, int *status)
     }
     l->checksum = 0;
     syndrome = cx_image_get_header(header, &l->h);
-    if (!syndrome && (l->h.state_size != t->mem.size ||
-                      !(l->h.flags & IMAGE_ETHERNET) != !t->pf->ethernet)) {
+    if (!syndrome && l->h.state_size != t->mem.size) {
         syndrome = SYND_IMAGE_FOREIGN;
     }
     if (!syndrome) {

@@ -158,8 +158,8 @@ static bool cx_rq_fetch(CxVhca *v, const CxRq *rq, CxRecv *r)
     uint32_t stride = 1u << rq->wq.log_stride;
     uint16_t posted;
 
-    if (rq->state != WQ_RDY || !cx_wq_posted(v, &rq->wq, WQ_DBR_RECV, &posted) ||
-        posted == rq->ci ||
+    if (rq->state != WQ_RDY ||
+        !cx_wq_posted(v, &rq->wq, WQ_DBR_RECV, &posted) || posted == rq->ci ||
         cx_dma_read(v, cx_wq_addr(&rq->wq, rq->ci), r->wqe, stride) !=
         MEMTX_OK) {
         return false;

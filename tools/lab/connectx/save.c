@@ -155,8 +155,7 @@ static int cx_save_close(CxCommand *c)
     CxSave *s = cx_save_of(c);
     CxVhca *t = s->job.target;
     CxImageHeader h = {
-        .flags = (t->mig.save_seq ? 0 : IMAGE_FIRST) |
-                 (t->pf->ethernet ? IMAGE_ETHERNET : 0),
+        .flags = t->mig.save_seq ? 0 : IMAGE_FIRST,
         .seq = t->mig.save_seq,
         .state_size = t->mem.size,
     };

@@ -154,14 +154,15 @@ int cx_query_sq(CxCommand *c)
 typedef struct CxSend {
     uint8_t wqe[WQE_MAX_UNITS * WQE_UNIT];
     uint32_t units;                     /* of 16 bytes */
-    uint16_t counter, blocks;           /* of its first WQEBB; how many it takes */
+    uint16_t counter;                   /* of its first WQEBB */
+    uint16_t blocks;                    /* WQEBBs */
     uint32_t header;                    /* inline bytes */
     uint32_t data;                      /* where its list of memory begins */
     uint8_t *frame;
     uint32_t len;
 } CxSend;
 
-/* 0 or a syndrome of a CQE; blocks is not 0 if it is known where the next begins. */
+/* 0 or a syndrome of a CQE; without blocks, nobody knows where it ends. */
 static uint8_t cx_send_fetch(CxVhca *v, const CxSq *sq, uint16_t posted,
                              CxSend *s)
 {
@@ -260,7 +261,8 @@ static uint8_t cx_send_pieces(CxVhca *v, const CxSend *s, bool l3, bool l4)
 
 static uint8_t cx_send_frame(CxVhca *v, CxSend *s)
 {
-    bool l3 = s->wqe[WQE_ETH_CS] & WQE_CS_L3, l4 = s->wqe[WQE_ETH_CS] & WQE_CS_L4;
+    uint8_t sums = s->wqe[WQE_ETH_CS];
+    bool l3 = sums & WQE_CS_L3, l4 = sums & WQE_CS_L4;
     uint8_t syndrome = cx_send_measure(s);
 
     if (!syndrome) {
@@ -328,7 +330,8 @@ static void cx_sq_step(CxVhca *v, CxSq *sq, uint16_t posted)
     sq->ci = s.blocks ? (uint16_t)(sq->ci + s.blocks) : posted;
     if (syndrome) {
         sq->state = WQ_ERR;
-        cx_wq_error(v, sq->cqn, CQE_OP_REQ_ERR, sq->obj.id, s.counter, syndrome);
+        cx_wq_error(v, sq->cqn, CQE_OP_REQ_ERR, sq->obj.id, s.counter,
+                    syndrome);
     } else {
         cx_send_complete(v, sq, &s);
     }

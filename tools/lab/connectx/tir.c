@@ -99,7 +99,7 @@ static void cx_rqt_visit(CxArchive *a, void *obj)
     cx_archive_u32(a, &rqt->max);
     cx_archive_u32(a, &rqt->actual);
     if (rqt->actual > 1u << LOG_MAX_RQT_SIZE) {
-        rqt->actual = 0;                /* of a bad image; refused when linked */
+        rqt->actual = 0;                /* a bad image; not linked */
     }
     if (!rqt->rqn) {
         rqt->rqn = g_new0(uint32_t, rqt->actual);

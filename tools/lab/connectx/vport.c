@@ -78,9 +78,11 @@ void cx_vport_count(CxTraffic traffic[CASTS], const CxFrame *f)
     static const uint8_t broadcast[MAC_SIZE] = {
         0xff, 0xff, 0xff, 0xff, 0xff, 0xff
     };
-    CxCast cast = !(f->data[0] & 1) ? CAST_UNI :
-                  memcmp(f->data, broadcast, MAC_SIZE) ? CAST_MULTI : CAST_BROAD;
+    CxCast cast = CAST_UNI;
 
+    if (f->data[0] & 1) {
+        cast = memcmp(f->data, broadcast, MAC_SIZE) ? CAST_MULTI : CAST_BROAD;
+    }
     traffic[cast].packets++;
     traffic[cast].octets += f->len;
 }
