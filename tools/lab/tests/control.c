@@ -18,6 +18,7 @@ static const char usage[] =
     "       control counter N      print a counter (connectx/lab.h)\n"
     "       control opcode N       print how many commands had this opcode\n"
     "       control hits           print how many commands faults have struck\n"
+    "       control port up|down   its link, with ethernet=on\n"
     "       control fail OPCODE VHCA   these commands fail from now on: a firmware error\n"
     "       control delay OPCODE VHCA US   they take so much longer\n"
     "       control disarm         they work again\n";
@@ -54,6 +55,8 @@ int main(int argc, char **argv)
         printf("%llu\n", (unsigned long long)ctl_counter(control, number(argv[2])));
     else if (argc == 3 && !strcmp(argv[1], "opcode"))
         printf("%llu\n", (unsigned long long)ctl_opcode_count(control, number(argv[2])));
+    else if (argc == 3 && !strcmp(argv[1], "port"))
+        ctl_write(control, CB_PORT_DOWN, !strcmp(argv[2], "down"));
     else if (argc == 4 && !strcmp(argv[1], "fail"))
         ctl_arm(control, (struct fault){ .opcode = number(argv[2]), .vhca_id = number(argv[3]), .action = FAULT_FAIL,
                                          .status = 8, .syndrome = 0x321 });
