@@ -206,6 +206,8 @@ enum {                          /* CB_COUNTER */
     COUNTER_SLICE_MAX_NS,       /* host time of the longest slice of a SAVE or LOAD */
     COUNTER_FRAMES,             /* that a function sent */
     COUNTER_FRAMES_DROPPED,     /* for a function that did not take them */
+    COUNTER_FRAMES_UNWANTED,    /* for nobody that the switch knows */
+    COUNTER_FRAMES_LOST,        /* no room in the switch, or no length of a frame */
     COUNTERS
 };
 

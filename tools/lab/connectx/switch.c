@@ -7,7 +7,7 @@
 #include "ethernet.h"
 
 enum {
-    SLICE_FRAMES = 64,                  /* in one hold of the lock */
+    SLICE_FRAMES = 128,                 /* and copies, in one hold of the lock */
     ENOUGH = 256,                       /* waiting: nobody should send more */
     BACKLOG_FRAMES = 8192,              /* nor can anybody, then */
     BACKLOG_BYTES = 16 * MiB,
@@ -31,27 +31,29 @@ struct CxSwitch {
     CxSwitchCounters n;
 };
 
+static void cx_switch_count(CxSwitch *s, unsigned counter)
+{
+    s->pf->control.counter[counter]++;
+}
+
 /* ---- the queue ---- */
 
 static void cx_switch_put(CxSwitch *s, CxVhca *from, CxFrame *f)
 {
     CxWaiting *w;
 
-    if (f->len < FRAME_MIN || f->len > FRAME_MAX) {
-        s->n.malformed++;
-    } else if (s->waiting >= BACKLOG_FRAMES ||
-               s->bytes + f->len > BACKLOG_BYTES) {
-        s->n.backlog++;
-    } else {
-        w = g_new(CxWaiting, 1);
-        *w = (CxWaiting) { .from = from, .frame = f };
-        QSIMPLEQ_INSERT_TAIL(&s->queue, w, next);
-        s->waiting++;
-        s->bytes += f->len;
-        qemu_bh_schedule(s->bh);
+    if (f->len < FRAME_MIN || f->len > FRAME_MAX ||
+        s->waiting >= BACKLOG_FRAMES || s->bytes + f->len > BACKLOG_BYTES) {
+        cx_switch_count(s, COUNTER_FRAMES_LOST);
+        cx_frame_free(f);
         return;
     }
-    cx_frame_free(f);
+    w = g_new(CxWaiting, 1);
+    *w = (CxWaiting) { .from = from, .frame = f };
+    QSIMPLEQ_INSERT_TAIL(&s->queue, w, next);
+    s->waiting++;
+    s->bytes += f->len;
+    qemu_bh_schedule(s->bh);
 }
 
 static void cx_switch_remove(CxSwitch *s, CxWaiting *w)
@@ -75,7 +77,6 @@ void cx_switch_send(CxVhca *from, CxFrame *f)
         cx_frame_free(f);
         return;
     }
-    s->n.sent++;
     cx_switch_put(s, from, f);
 }
 
@@ -126,22 +127,13 @@ static CxVhca *cx_switch_owner(CxSwitch *s, const uint8_t *mac)
 
         if (v && cx_eth_listens(v) &&
             cx_listed(v->vport.uc, v->vport.nuc, mac)) {
-            if (cx_changes(v)) {
+            if (cx_initiates(v)) {
                 return v;
             }
             suspended = suspended ? suspended : v;
         }
     }
     return suspended;
-}
-
-static void cx_switch_deliver(CxSwitch *s, CxVhca *to, const CxFrame *f)
-{
-    if (cx_eth_receive(to, f)) {
-        s->n.delivered++;
-    } else {
-        s->n.refused++;
-    }
 }
 
 /* Short frames are padded: only among functions may they be so short. */
@@ -172,30 +164,33 @@ static bool cx_wants_copy(const CxVhca *v, const uint8_t *mac)
            p->promisc_uc;
 }
 
-static void cx_switch_forward(CxSwitch *s, CxVhca *from, const CxFrame *f)
+/* Value: how many got it. */
+static unsigned cx_switch_forward(CxSwitch *s, CxVhca *from, const CxFrame *f)
 {
     const uint8_t *mac = f->data;
     CxVhca *owner = mac[0] & 1 ? NULL : cx_switch_owner(s, mac);
-    bool wire = s->port && from && !owner && cx_port_up(s->pf), any = wire;
+    bool wire = s->port && from && !owner && cx_port_up(s->pf);
+    unsigned copies = wire + !!owner;
 
     if (owner && (owner != from || cx_eth_loops_back(owner))) {
-        cx_switch_deliver(s, owner, f);
+        cx_eth_receive(owner, f);
     }
     for (unsigned i = 0; i <= s->pf->total_vfs; i++) {
         CxVhca *v = s->pf->vhca[i];
 
         if (v && v != from && v != owner && cx_eth_listens(v) &&
             cx_wants_copy(v, mac)) {
-            cx_switch_deliver(s, v, f);
-            any = true;
+            cx_eth_receive(v, f);
+            copies++;
         }
     }
     if (wire) {
         cx_switch_transmit(s, f);
     }
-    if (!any && !owner) {
-        s->n.unknown++;
+    if (!copies) {
+        cx_switch_count(s, COUNTER_FRAMES_UNWANTED);
     }
+    return copies;
 }
 
 static void cx_switch_bh(void *opaque)
@@ -206,7 +201,7 @@ static void cx_switch_bh(void *opaque)
         CxWaiting *w = QSIMPLEQ_FIRST(&s->queue);
 
         cx_switch_remove(s, w);
-        cx_switch_forward(s, w->from, w->frame);
+        n += cx_switch_forward(s, w->from, w->frame);
         cx_waiting_free(w);
     }
     if (s->waiting) {
@@ -238,11 +233,7 @@ static ssize_t cx_port_receive(NetClientState *nc, const uint8_t *buf,
     }
     s->n.wire_in++;
     s->n.wire_in_octets += size;
-    if (size > FRAME_MAX) {
-        s->n.malformed++;
-    } else {
-        cx_switch_put(s, NULL, cx_frame_new(buf, size));
-    }
+    cx_switch_put(s, NULL, cx_frame_new(buf, size));
     return size;
 }
 

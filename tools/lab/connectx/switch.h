@@ -25,16 +25,10 @@ typedef struct CxVhca CxVhca;
 typedef struct CxPf CxPf;
 typedef struct CxSwitch CxSwitch;
 
-/* What became of frames since power-on. */
+/* The port's, since power-on.  The rest is counted in the control block. */
 typedef struct CxSwitchCounters {
-    uint64_t sent;                      /* by functions */
-    uint64_t wire_in, wire_out;         /* from and to the port's netdev */
+    uint64_t wire_in, wire_out;         /* from and to its netdev */
     uint64_t wire_in_octets, wire_out_octets;
-    uint64_t delivered;                 /* to a function, once each */
-    uint64_t refused;                   /* cx_eth_receive() said false */
-    uint64_t unknown;                   /* nobody wants it */
-    uint64_t backlog;                   /* dropped: too much waits already */
-    uint64_t malformed;                 /* less than FRAME_MIN, or too long */
 } CxSwitchCounters;
 
 /*
