@@ -43,7 +43,7 @@ static struct ferry_image *make_initial(struct ferry_vf *vf,
 				needed);
 		return ERR_PTR(-ENOBUFS);
 	}
-	image = ferry_save_image_get_tracked(session, false, &estimate);
+	image = ferry_save_image_tracked(session, false, &estimate);
 	if (!IS_ERR(image))
 		ferry_queue_begin(queue, true, bytes);
 	return image;

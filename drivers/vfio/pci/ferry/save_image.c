@@ -77,7 +77,7 @@ struct ferry_image *ferry_save_image_get(struct ferry_session *session,
 }
 
 /**
- * ferry_save_image_get_tracked() - get an image for a tracked save
+ * ferry_save_image_tracked() - get an image for a tracked save
  * @session: the save
  * @changes: of what changed, else a full one
  * @estimate: of what was just measured; updated
@@ -87,9 +87,9 @@ struct ferry_image *ferry_save_image_get(struct ferry_session *session,
  *
  * Return: the image, HELD and mapped, or an error pointer.
  */
-struct ferry_image *
-ferry_save_image_get_tracked(struct ferry_session *session, bool changes,
-			     struct vfio_ferry_estimate *estimate)
+struct ferry_image *ferry_save_image_tracked(struct ferry_session *session,
+					     bool changes,
+					     struct vfio_ferry_estimate *estimate)
 {
 	struct ferry_vf *vf = session->vf;
 	struct ferry_image *image;

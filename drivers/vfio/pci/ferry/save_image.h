@@ -14,9 +14,9 @@ struct ferry_queue;
 
 struct ferry_image *ferry_save_image_get(struct ferry_session *session,
 					 u64 bytes, bool *made);
-struct ferry_image *
-ferry_save_image_get_tracked(struct ferry_session *session, bool changes,
-			     struct vfio_ferry_estimate *estimate);
+struct ferry_image *ferry_save_image_tracked(struct ferry_session *session,
+					     bool changes,
+					     struct vfio_ferry_estimate *estimate);
 struct ferry_image *ferry_save_image_lend(struct ferry_session *session,
 					  u64 bytes);
 void ferry_spares_discard(struct ferry_vf *vf, struct ferry_queue *queue);

@@ -71,7 +71,7 @@ static struct ferry_image *make_middle(struct ferry_session *session)
 
 	if (ferry_measure(session, true, &estimate) || !estimate.required)
 		return NULL;
-	image = ferry_save_image_get_tracked(session, true, &estimate);
+	image = ferry_save_image_tracked(session, true, &estimate);
 	if (IS_ERR(image))
 		return NULL;
 	image->kind = queue->outlook.reinit ? FERRY_IMAGE_INITIAL :
