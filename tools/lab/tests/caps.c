@@ -5,14 +5,12 @@
  * firmware through the command interface that mlx5_core has in debugfs, so
  * mlx5_core drives the PF as always.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "../connectx/ifc.h"
+#include "lib/mlx5cmd.h"
 #include "lib/pci.h"
 #include "lib/tap.h"
 
@@ -43,36 +41,16 @@ static const char *pf;
 
 /* ---- mlx5_core's own command interface ---- */
 
-static int debugfs_io(const char *name, bool writing, void *data, size_t len)
-{
-    char path[128];
-    ssize_t n;
-    int fd;
-
-    snprintf(path, sizeof(path), "/sys/kernel/debug/mlx5/%s/cmd/%s", pf, name);
-    fd = open(path, writing ? O_WRONLY : O_RDONLY);
-    if (fd < 0)
-        tap_bail("%s: %s", path, strerror(errno));
-    n = writing ? write(fd, data, len) : read(fd, data, len);
-    close(fd);
-    return n == (ssize_t)len ? 0 : -EIO;
-}
-
-/* True if the firmware answers; out: of OUT_LEN bytes.  mlx5_core hides a refusal's output. */
+/* True if the firmware answers; out: of OUT_LEN bytes. */
 static bool query_caps(unsigned group, bool current, int function, uint8_t *out)
 {
     uint8_t in[16] = { 0 };
-    char len[16], run[] = "go";
 
     ifc_set(in, F_IN_OPCODE, OP_QUERY_HCA_CAP);
     ifc_set(in, F_IN_OP_MOD, group << 1 | current);
     ifc_set(in, F_IN_OTHER_FUNCTION, function >= 0);
     ifc_set(in, F_IN_FUNCTION_ID, function < 0 ? 0 : function);
-    snprintf(len, sizeof(len), "%u", OUT_LEN);
-    if (debugfs_io("in", true, in, sizeof(in)) || debugfs_io("out_len", true, len, strlen(len)))
-        tap_bail("mlx5_core's debugfs takes no command");
-    return !debugfs_io("run", true, run, 2) && !debugfs_io("out", false, out, OUT_LEN) &&
-           ifc_get(out, F_OUT_STATUS) == ST_OK;
+    return mlx5_command(pf, in, sizeof(in), out, OUT_LEN);
 }
 
 /* ---- what is expected ---- */

@@ -160,12 +160,17 @@ SCENARIOS = [
     # its netdevs pass frames
     Scenario("ether", [f"{PROGRAMS}/ether", "ping", "streams", "offloads", "jumbo", "vlan", "multicast", "promiscuous", "queues",
                        "changes", "flap", "reload", "million"], smp=2, nic={"ethernet": "on"}, options=["--autoprobe"]),
+    # the PF's commands go to memory by its own addresses
+    Scenario("ether-move", [f"{PROGRAMS}/ether", "move"], smp=2, nic={"ethernet": "on", "state-size": "1M"},
+             options=["--autoprobe", "--append", "iommu=pt"]),
     Scenario("ether-wire", [f"{PROGRAMS}/ether", "serve"], nic={"ethernet": "on"}, options=["--autoprobe"],
              peer=[f"{PROGRAMS}/ether", "wire"], alone=True),
 
     # VFs move
     Scenario("path", migrate("path", "direct", "cancel", "reinit"), driver=MIGRATION, smp=2,
              options=["--trace", f"{LOGS}/{{name}}.jsonl"], after=[f"{HERE}/trace.py", f"{LOGS}/{{name}}.jsonl"]),
+    # beside a netdev of the PF's
+    Scenario("path-ethernet", migrate("path", "direct"), driver=MIGRATION, nic={"ethernet": "on"}),
     Scenario("path-whole", migrate("path", "direct", "cancel"), driver=MIGRATION, nic={"in-chunks": "off"}),
     # nobody may believe the rest of an incremental QUERY
     Scenario("path-estimate", migrate("path", "cancel"), driver=MIGRATION, nic={"estimate": "full"}),

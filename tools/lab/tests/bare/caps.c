@@ -41,7 +41,7 @@ static void test_query(struct bench *b)
     struct vf *v = bench_running_vf(b, 0);
     struct fw_cmd c;
 
-    fw_cmd_init(&c, OP_QUERY_HCA_CAP, 0x07 << 1, 16, 4112);
+    fw_cmd_init(&c, OP_QUERY_HCA_CAP, 0x0c << 1, 16, 4112);
     refused(b, &b->pf, &c, ST_BAD_PARAM, SYND_CAP, "QUERY_HCA_CAP of a group that is not there");
     fw_cmd_init(&c, OP_QUERY_HCA_CAP, CAP_ADV_VIRT << 1 | 1, 16, 4112);
     refused(b, &v->fw, &c, ST_BAD_PARAM, SYND_CAP, "QUERY_HCA_CAP of adv_virtualization by a VF");
@@ -88,7 +88,7 @@ static void test_set(struct bench *b)
     build_set(&v->fw, &c, CAP_GENERAL, -1);
     refused(b, &v->fw, &c, ST_BAD_RES_STATE, SYND_CAP_LATE, "SET_HCA_CAP after INIT_HCA");
     build_set(&v->fw, &c, CAP_GENERAL, -1);
-    cmd_set(&c, F_IN_OP_MOD, 0x07 << 1);
+    cmd_set(&c, F_IN_OP_MOD, 0x0c << 1);
     refused(b, &v->fw, &c, ST_BAD_PARAM, SYND_CAP, "SET_HCA_CAP of a group that is not there");
     build_set(&b->pf, &c, CAP_GENERAL, -1);
     cmd_set(&c, F_IN_OTHER_FUNCTION, 1);

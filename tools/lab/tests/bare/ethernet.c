@@ -493,13 +493,13 @@ static void query_all(struct fw *fw, const struct fw_eth *e, uint8_t out[3][FW_O
 
     fw_cmd_init(&c, OP_QUERY_NIC_VPORT_CONTEXT, 0, 16, 272 + NVC_LIST_ENTRY);
     fw_must(fw, &c, "QUERY_NIC_VPORT_CONTEXT");
-    memcpy(out[0], c.out, FW_OUT_MAX);
+    memcpy(out[0], c.out, c.outlen);
     fw_cmd_init(&c, OP_QUERY_VPORT_COUNTER, 0, 32, 528);
     fw_must(fw, &c, "QUERY_VPORT_COUNTER");
-    memcpy(out[1], c.out, FW_OUT_MAX);
+    memcpy(out[1], c.out, c.outlen);
     build_register(&c, REG_READ, REG_PMTU, 16);
     fw_must(fw, &c, "PMTU");
-    memcpy(out[2], c.out, FW_OUT_MAX);
+    memcpy(out[2], c.out, c.outlen);
     ifc_set(out[2], 0, 32, out_of_buffer(fw, e));
 }
 

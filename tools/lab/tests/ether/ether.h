@@ -66,4 +66,7 @@ bool multicast_heard(int fd, uint32_t what);
 int sniff_start(const struct node *n, bool promiscuous);
 bool sniffed(int fd, uint32_t what, int ms);
 
+/* move.c: a VF is saved, and loaded again, while it sends and receives */
+void test_move(struct bench *b);
+
 #endif

@@ -299,6 +299,7 @@ static const struct group groups[] = {
     { "changes", test_changes },
     { "flap", test_flap },
     { "reload", test_reload },
+    { "move", test_move },
     { "serve", test_serve },
     { "wire", test_wire },
     { NULL, NULL },
