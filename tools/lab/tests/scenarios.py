@@ -130,9 +130,11 @@ SCENARIOS = [
     Scenario("bare", bare("commands", "objects", "caps", "states", "images", "chunks", "tracker", "faults", "workload",
                           "no-ethernet", "export"), driver="vfio-pci", vfs=0, nic=SLOW_IMAGES),
     # the same with Ethernet, and that
-    Scenario("bare-ethernet", bare("ethernet", "commands", "objects", "caps", "states", "images", "chunks", "tracker",
+    Scenario("bare-ethernet", bare("ethernet", "switching", "commands", "objects", "caps", "states", "images", "chunks", "tracker",
                                    "faults", "workload"),
              driver="vfio-pci", vfs=0, nic={**SLOW_IMAGES, "ethernet": "on"}),
+    # what no driver does to it, for as long as FUZZ_SECONDS says
+    Scenario("bare-fuzz", bare("switching", "fuzz"), driver="vfio-pci", vfs=0, nic={"ethernet": "on"}, options=["--sanitize"]),
     Scenario("bare-large", ["env", f"BARE_IMAGES={IMAGES}", *bare("large")], driver="vfio-pci", vfs=0, needs="bare",
              nic={"state-size": "5G", "migration-state": "off", "end-key": "on", "end-size": "on"}),
     Scenario("bare-limited", ["env", f"BARE_IMAGES={IMAGES}", *bare("limited")], driver="vfio-pci", vfs=0, needs="bare",

@@ -110,6 +110,8 @@ void test_workload(struct bench *b);
 void test_no_ethernet(struct bench *b);
 /* Those that need other properties than the default ones. */
 void test_ethernet(struct bench *b);
+void test_switching(struct bench *b);
+void test_fuzz(struct bench *b);
 void test_export(struct bench *b);
 void test_limited(struct bench *b);
 void test_tracker_limits(struct bench *b);

@@ -17,6 +17,8 @@ static const struct group groups[] = {
     { "faults", test_faults },
     { "workload", test_workload },
     { "ethernet", test_ethernet },
+    { "switching", test_switching },
+    { "fuzz", test_fuzz },
     { "no-ethernet", test_no_ethernet },
     { "export", test_export },
     { "limited", test_limited },
