@@ -308,24 +308,22 @@ pid_t tcp_start(const struct node *from, const char *to, uint64_t bytes, int seg
     return pid;
 }
 
-static volatile sig_atomic_t enough;
-
-static void on_enough(int signal)
-{
-    (void)signal;
-    enough = 1;
-}
-
 pid_t streams_start(const struct node *from, const char *to)
 {
     pid_t pid = child_in(from);
-    int status = 0;
+    sigset_t end, pending;
+    int status;
 
     if (pid)
         return pid;
-    signal(SIGTERM, on_enough);
-    while (!status && !enough)
+    /* not within a stream: a socket with a timeout would give up */
+    sigemptyset(&end);
+    sigaddset(&end, SIGTERM);
+    sigprocmask(SIG_BLOCK, &end, NULL);
+    do {
         status = stream_to(to, STREAM, 0);
+        sigpending(&pending);
+    } while (!status && !sigismember(&pending, SIGTERM));
     _exit(status);
 }
 
