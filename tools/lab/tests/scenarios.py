@@ -161,7 +161,7 @@ SCENARIOS = [
 
     # its netdevs pass frames
     Scenario("ether", [f"{PROGRAMS}/ether", "ping", "streams", "offloads", "jumbo", "vlan", "multicast", "promiscuous", "queues",
-                       "changes", "flap", "reload", "million"], smp=2, nic={"ethernet": "on"}, options=["--autoprobe"]),
+                       "changes", "flap", "port", "reload", "million"], smp=2, nic={"ethernet": "on"}, options=["--autoprobe"]),
     # the PF's commands go to memory by its own addresses
     Scenario("ether-move", [f"{PROGRAMS}/ether", "move"], smp=2, nic={"ethernet": "on", "state-size": "1M"},
              options=["--autoprobe", "--append", "iommu=pt"]),

@@ -34,6 +34,7 @@ int run(const char *fmt, ...) __attribute__((format(printf, 1, 2)));   /* a shel
 void node_find(struct node *n);         /* its netdev, when its driver has made it */
 void node_enter(struct node *n);        /* into its namespace, with its addresses, up */
 void node_leave(struct node *n);
+bool carrier(const struct node *n);
 void in_namespace(const struct node *n);        /* the calling process, for the rest of its life */
 int socket_in(const struct node *n, int domain, int type, int protocol);
 int netdev_index(int fd, const struct node *n);

@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../../connectx/lab.h"
 #include "ether.h"
 
 enum { MiB = 1 << 20, CONTROL = 7002 };
@@ -39,6 +40,21 @@ static uint64_t frames(struct bench *b)
     for (unsigned i = 0; i < b->nodes; i++)
         n += statistic(&b->node[i], "tx_vport_unicast_packets");
     return n;
+}
+
+/* Where frames may have been lost, and how many there were. */
+static void tell(struct bench *b)
+{
+    for (unsigned i = 0; i < b->nodes; i++) {
+        const struct node *n = &b->node[i];
+
+        tap_diag("%s: out of buffer %lld, tx dropped %lld", n->ns, (long long)statistic(n, "rx_out_of_buffer"),
+                 (long long)statistic(n, "tx_queue_dropped"));
+        run("nsenter --net=/run/netns/%s nstat -az | grep -E 'Reasm|RcvbufErr|SndbufErr|InDiscards|OutDiscards|CsumErr' | "
+            "awk '$2 { print \"# %s\", $1, $2 }'", n->ns, n->ns);
+    }
+    run("c='build/tests/control counter'; echo \"# frames: $($c %u) sent, $($c %u) not taken, $($c %u) for nobody, $($c %u) lost\"",
+        COUNTER_FRAMES, COUNTER_FRAMES_DROPPED, COUNTER_FRAMES_UNWANTED, COUNTER_FRAMES_LOST);
 }
 
 static int control_of_driver(const struct node *n, const char *what)
@@ -227,6 +243,23 @@ static void test_flap(struct bench *b)
     ok(streams_end(streams), "what others sent meanwhile arrived");
 }
 
+static bool all_have_carrier(struct bench *b, bool want)
+{
+    for (unsigned i = 0; i < b->nodes; i++)
+        if (carrier(&b->node[i]) != want)
+            return false;
+    return true;
+}
+
+/* The cable is pulled, and put in again. */
+static void test_port(struct bench *b)
+{
+    ok(!run("build/tests/control port down") && wait_until(all_have_carrier(b, false), PATIENCE * 1000),
+       "without its port's link no netdev has a carrier");
+    ok(!run("build/tests/control port up") && wait_until(all_have_carrier(b, true), PATIENCE * 1000), "with it all have one");
+    ok(tcp(vf(b, 0), address(vf(b, 1), false), 4 * MiB), "and work");
+}
+
 static void test_reload(struct bench *b)
 {
     pid_t streams = streams_start(vf(b, 0), address(pf(b), false));
@@ -298,6 +331,7 @@ static const struct group groups[] = {
     { "million", test_million },
     { "changes", test_changes },
     { "flap", test_flap },
+    { "port", test_port },
     { "reload", test_reload },
     { "move", test_move },
     { "serve", test_serve },
@@ -339,6 +373,7 @@ int main(int argc, char **argv)
         return groups_usage(argv[0], groups);
     open_bench(&b);
     groups_run(groups, &b, argv + 1);
+    tell(&b);
     for (unsigned i = 0; i < b.nodes; i++)
         node_leave(&b.node[i]);
     return tap_done();

@@ -58,7 +58,7 @@ void node_find(struct node *n)
         tap_bail("%s has no netdev", n->pci);
 }
 
-static bool carrier(const struct node *n)
+bool carrier(const struct node *n)
 {
     struct ifreq r = { 0 };
     int fd = socket_in(n, AF_INET, SOCK_DGRAM, 0);

@@ -64,12 +64,13 @@ static void be_patient(int fd, unsigned seconds)
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t));
 }
 
-/* For a window of the largest datagrams, whose fragments take as much again. */
+/* For a window of the largest datagrams, each way: their fragments take as much again, and nobody waits for room for those. */
 static void make_room(int fd)
 {
     int room = 16 << 20;
 
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)))
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) ||
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)))
         _exit(4);
 }
 
@@ -138,8 +139,8 @@ static void serve_udp(int fd)
         socklen_t len = sizeof(from);
         ssize_t n = recvfrom(fd, buf, sizeof(buf), 0, (struct sockaddr *)&from, &len);
 
-        if (n >= 0)
-            sendto(fd, buf, n, 0, (struct sockaddr *)&from, len);
+        if (n >= 0 && sendto(fd, buf, n, 0, (struct sockaddr *)&from, len) != n)
+            fprintf(stderr, "# a datagram of %zd bytes is not sent back: %s\n", n, strerror(errno));
     }
 }
 
@@ -370,7 +371,7 @@ bool udp(const struct node *from, const char *to, unsigned datagrams, unsigned m
 
 bool pings(const struct node *from, const char *to, unsigned size)
 {
-    return !run("ip netns exec %s busybox ping %s -c 3 -W 10 -s %u %s >/dev/null", from->ns, strchr(to, ':') ? "-6" : "-4", size, to);
+    return !run("ip netns exec %s busybox ping %s -c 3 -i 0.2 -W 10 -s %u %s >/dev/null", from->ns, strchr(to, ':') ? "-6" : "-4", size, to);
 }
 
 /* ---- groups ---- */
