@@ -62,7 +62,7 @@ bool pings(const struct node *from, const char *to, unsigned size);
 bool say(const struct node *from, const char *to, uint32_t what);
 int multicast_join(const struct node *n, const char *group);
 bool multicast_send(const struct node *from, const char *group, uint32_t what);
-bool multicast_heard(int fd, uint32_t what);
+bool multicast_heard(int fd, uint32_t what, int ms);
 /* Does a word come by at a netdev, in so many milliseconds? */
 int sniff_start(const struct node *n, bool promiscuous);
 bool sniffed(int fd, uint32_t what, int ms);

@@ -145,11 +145,12 @@ static void test_multicast(struct bench *b)
         uint32_t what = 0x5eed0000 + getpid() + i;
 
         /* mlx5 tells the NIC of a new group when it comes to it */
-        ok(wait_until(multicast_send(pf(b), groups[i], what + 1000) && sniffed(other, what, 1) == false, 1000) &&
-           multicast_heard(first, what + 1000), "%s is joined", groups[i]);
-        ok(multicast_send(vf(b, 1), groups[i], what) && multicast_heard(first, what), "a member hears another");
+        ok(wait_until(multicast_send(pf(b), groups[i], what + 1000) && multicast_heard(first, what + 1000, 100) &&
+                      multicast_heard(second, what + 1000, 100), PATIENCE * 1000), "%s is joined", groups[i]);
+        ok(multicast_send(vf(b, 1), groups[i], what) && multicast_heard(first, what, 10000), "a member hears another");
         ok(!sniffed(other, what, 300), "who is none does not");
-        ok(multicast_send(pf(b), groups[i], what + 1) && multicast_heard(first, what + 1) && multicast_heard(second, what + 1),
+        ok(multicast_send(pf(b), groups[i], what + 1) && multicast_heard(first, what + 1, 10000) &&
+           multicast_heard(second, what + 1, 10000),
            "all hear who is none");
         close(first);
         close(second);

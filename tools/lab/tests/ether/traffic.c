@@ -413,12 +413,17 @@ int multicast_join(const struct node *n, const char *group)
     return fd;
 }
 
-bool multicast_heard(int fd, uint32_t what)
+bool multicast_heard(int fd, uint32_t what, int ms)
 {
+    double end = now_ms() + ms;
     uint32_t word = ~what;
 
-    while (word != what && recv(fd, &word, sizeof(word), 0) >= 0)
-        ;
+    while (word != what && now_ms() < end) {
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+
+        if (poll(&p, 1, end - now_ms() + 1) > 0 && recv(fd, &word, sizeof(word), 0) < 0)
+            return false;
+    }
     return word == what;
 }
 
@@ -477,7 +482,7 @@ bool say(const struct node *from, const char *to, uint32_t what)
 
     be_patient(fd, 10);
     back = sendto(fd, &what, sizeof(what), 0, (struct sockaddr *)&a, sizeof(a)) == sizeof(what) &&
-           multicast_heard(fd, what);
+           multicast_heard(fd, what, 10000);
     close(fd);
     return back;
 }
