@@ -4,7 +4,7 @@
  *
  * BAR 0 is the NIC's, as on hardware.  BAR 2 of every function holds the
  * workload, with which the user of a VF changes device memory, writes to its
- * own memory and raises interrupts without an Ethernet data path, and a
+ * own memory and raises interrupts without a driver of its own, and a
  * window onto device memory.  BAR 2 of the PF also holds the control block,
  * with which a test injects faults and reads counters.  No driver for a
  * ConnectX touches BAR 2.

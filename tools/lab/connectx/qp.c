@@ -2,7 +2,8 @@
 /*
  * ConnectX-7 model: queue pairs, as far as they receive.
  *
- * There is no wire: messages come from the page tracker and the workload.
+ * None is connected to another: messages come from the page tracker and the
+ * workload.
  * Receive credits are what the doorbell record in memory says, which the
  * driver advances without telling anyone.
  */
