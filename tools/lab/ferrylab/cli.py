@@ -42,6 +42,14 @@ is that of the first that failed. Each has its own $LAB_OUT (a/ and b/ in the ru
 of --trace (a-FILE, b-FILE). All else is as in `lab run --help`.
 """
 
+TURNS_HELP = """\
+Commands that take turns in one VM. FILE is a list in JSON with an object for each: out (its $LAB_OUT), log (its output, and
+what `lab run` would say of it), command, driver, vfs, logging, autoprobe. Before each the VFs are made and their drivers
+loaded; after each they are taken away again, and what is still there then counts as a report of the kernel: processes, mounts,
+modules in use, memory that the firmware kept, and if `--state` says another thing than at first. The first that fails ends
+the VM. All other options, and the leak scan at the end, are for all of them.
+"""
+
 SHELL_HELP = "A prompt in a VM made by the same options as `lab run` (see its --help)."
 
 
@@ -101,9 +109,13 @@ def parse(arguments):
     for name, act, text, summary in (
             ("run", run.run, RUN_HELP, "run a command in a VM"),
             ("pair", run.pair, PAIR_HELP, "run a command in each of two connected VMs"),
+            ("turns", run.turns, TURNS_HELP, "run several commands in turn in a VM"),
             ("shell", run.shell, SHELL_HELP, "a prompt in a VM")):
         add_run_options(actions.add_parser(name, help=summary, description=text,
                                            formatter_class=argparse.RawDescriptionHelpFormatter), act)
+    actions.choices["turns"].add_argument("file", metavar="FILE", help="the commands")
+    actions.choices["turns"].add_argument("--state", metavar="PROGRAM", default="echo",
+                                          help="prints in a line what the PF, whose address it is given, has in the model")
     ours, command = split_at_dashes(arguments)
     options = parser.parse_args(ours)
     if command and options.action not in ("run", "pair"):
@@ -120,7 +132,7 @@ def split_at_dashes(arguments):
 
 
 def add_run_options(parser, act):
-    parser.usage = f"lab {parser.prog.split()[-1]} [options]" + ("" if act is run.shell else " -- COMMAND...")
+    parser.usage = f"lab {parser.prog.split()[-1]} [options]" + {run.shell: "", run.turns: " FILE"}.get(act, " -- COMMAND...")
     parser.add_argument("--kernel", choices=kernels.ALL, default="stock",
                         help="stock: Debian's 6.12, unchanged (default); debug: 7.x with IOMMUFD, KASAN, lockdep, ...; "
                              f"lts: the same of the source that ${kernels.LTS_TREE} named at `setup --kernel lts`")

@@ -6,6 +6,8 @@ was announced (SPLAT), else the command's own exit status.
 """
 
 import argparse
+import contextlib
+import json
 import os
 import re
 import shutil
@@ -51,6 +53,57 @@ def follow_one(plan):
         return machine.follow()
     finally:
         machine.release()
+
+
+def turns(options):
+    """Commands take turns in one VM, until one fails. What each said is in its own log and folder; here there is a line for
+    each that ended, `turn N: status S, T s`, and one for the end of the VM, `end: status S`."""
+    with open(options.file, encoding="utf-8") as file:
+        entries = json.load(file)
+    logs = [entry.pop("log") for entry in entries]
+    boot = plan_of(argparse.Namespace(**{**vars(options), "driver": "none"}), out_folder(options.out), [])
+    boot.state = options.state
+    for entry in entries:
+        own = argparse.Namespace(**{**vars(options), **entry})
+        boot.turns.append(plan_of(own, out_folder(own.out), own.command))
+    status, outcome = take_turns(boot, logs, options)
+    if outcome.hung:
+        say(f"{outcome.failure}; starting it once more")
+        status, _ = take_turns(boot, logs, options)
+    return status
+
+
+def take_turns(boot, logs, options):
+    machine = Machine(boot)
+    status = 0
+    try:
+        outcome = machine.follow()
+        for number, log in enumerate(logs):
+            if status or outcome.failure:
+                break
+            began = time.monotonic()
+            status, outcome = take_turn(machine, number, log, options)
+            print(f"turn {number}: status {status}, {time.monotonic() - began:.1f} s", flush=True)
+        if not outcome.failure:
+            machine.dismiss()
+            outcome = machine.follow()
+            end = verdict(boot, outcome, options)
+            print(f"end: status {end}", flush=True)
+            status = status or end
+        elif not status:
+            status = verdict(boot, outcome, options)
+    finally:
+        machine.release()
+    return status, outcome
+
+
+def take_turn(machine, number, log, options):
+    turn = machine.plan.turns[number]
+    with open(log, "a", encoding="utf-8") as file, contextlib.redirect_stderr(file):
+        machine.turn(number, PlainSink(file), PlainSink(file))
+        outcome = machine.follow()
+        (turn.out / "console.log").write_text(outcome.console, encoding="utf-8")
+        return verdict(turn, outcome, options), outcome
 
 
 def shell(options):
@@ -161,7 +214,7 @@ def drivers(text):
 
 
 def check_options(options, command):
-    if not command and options.action != "shell":
+    if not command and options.action in ("run", "pair"):
         raise LabError(f"no command given: lab {options.action} [options] -- COMMAND...")
     if not 0 <= options.vfs <= MAX_VFS:
         raise LabError(f"--vfs {options.vfs}: the model has 0 to {MAX_VFS} VFs")

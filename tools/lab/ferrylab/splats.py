@@ -50,6 +50,7 @@ STARTS = re.compile("|".join([
     r"DMAR:.*(?:fault|\bDMA Write\b|\bDMA Read\b)",
     r"lab: kmemleak: unreferenced object",
     r"lab: lockdep is off",
+    r"lab: left behind: ",
     r"Kernel panic - ",
     r"Call Trace:",
 ]))

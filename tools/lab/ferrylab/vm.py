@@ -66,6 +66,8 @@ class Plan:
     network: socket.socket = None
     port: str = ""          # what the NIC's port is connected to, as -netdev has it
     wire: socket.socket = None      # or the end of a wire to another VM's
+    turns: list = field(default_factory=list)       # plans of the commands that take turns in this VM; see Machine.turn
+    state: str = "echo"     # what tells of the PF between two of them
 
 
 @dataclass
@@ -81,20 +83,45 @@ class Outcome:
 class Machine:
     """A running VM."""
 
-    def __init__(self, plan, stdout, stderr):
+    def __init__(self, plan, stdout=None, stderr=None):
+        """With turns: an outcome of its own for the boot, for each of them, and for the end."""
         self.plan = plan
-        self.outcome = Outcome()
-        self._token = secrets.token_hex(8)
         self._console = plan.out / "console.log"
         self._qemu_log = plan.out / "qemu.log"
-        self._sinks = {1: Stream(stdout, self._token), 2: Stream(stderr, self._token)}
+        self._read = 0          # characters of the console that belong to earlier outcomes
         self._words = b""
-        self._ended = False
         self._given_up = ""
         self._deadline = None
-        self._started = time.monotonic()
-        self._write_settings()
+        self._expect(plan, {} if plan.turns else {1: stdout, 2: stderr})
         self._start()
+
+    def turn(self, number, stdout, stderr):
+        """Starts one of the turns, when the one before is over. Its outcome is what `follow` returns then."""
+        turn = self.plan.turns[number]
+        self._expect(turn, {1: stdout, 2: stderr})
+        self.outcome.up = True
+        self._answer(f"next turn{number} {turn.out}")
+
+    def dismiss(self):
+        """No more turns: the end comes."""
+        self._sinks = {}
+        self.outcome = Outcome(up=True, status=0)
+        self._ended = False
+        self._answer("bye")
+
+    def _expect(self, plan, sinks):
+        self.outcome = Outcome()
+        self._token = secrets.token_hex(8)
+        self._sinks = {number: Stream(sink, self._token) for number, sink in sinks.items()}
+        self._ended = False
+        self._started = time.monotonic()
+        self._write_settings(plan)
+
+    def _answer(self, words):
+        try:
+            self._ports[3].sendall(f"{words}\n".encode())
+        except OSError:
+            pass                # the VM is dead, which `follow` will see
 
     def kill(self):
         if self._process.poll() is None:
@@ -114,7 +141,7 @@ class Machine:
 
     def follow(self):
         """Copies output until the command has ended and the VM has said so, the VM has died, or time is up."""
-        self._deadline = time.monotonic() + min(self.plan.timeout, BOOT_TIME)
+        self._deadline = time.monotonic() + (self.plan.timeout if self.outcome.up else min(self.plan.timeout, BOOT_TIME))
         with selectors.DefaultSelector() as selector:
             for number, port in self._ports.items():
                 selector.register(port, selectors.EVENT_READ, number)
@@ -136,13 +163,14 @@ class Machine:
                     self._process.wait()
         for sink in self._sinks.values():
             sink.close()
-        self.outcome.console = self._read_console()
+        text = self._read_console()
+        self.outcome.console = text[self._read:]
+        self._read = len(text)
         return self.outcome
 
     # Starting
 
-    def _write_settings(self):
-        plan = self.plan
+    def _write_settings(self, plan):
         settings = {
             "LAB_KERNEL": plan.kernel.name, "LAB_DRIVER": plan.driver, "LAB_VFS": plan.vfs,
             "LAB_AUTOPROBE": int(plan.autoprobe), "LAB_MODULES": plan.kernel.modules.parents[2],
@@ -150,6 +178,7 @@ class Machine:
             "LAB_CHECKOUT": CHECKOUT, "LAB_TOKEN": self._token,
             "LAB_LEAKS": "y" if plan.leaks else "", "LAB_SELF": plan.self_address, "LAB_PEER": plan.peer_address,
             "LAB_SHELL": terminal_size() if plan.shell else "", "LAB_TERM": os.environ.get("TERM", "dumb"),
+            "LAB_TURNS": "y" if self.plan.turns else "", "LAB_STATE": self.plan.state,
         }
         text = "".join(f"{name}={shlex.quote(str(value))}\n" for name, value in settings.items())
         (plan.out / "settings").write_text(text, encoding="utf-8")
@@ -185,6 +214,9 @@ class Machine:
                    "-fsdev", f"local,id=out,path={comma(plan.out)},security_model=none",
                    "-device", "virtio-9p-pci,fsdev=out,mount_tag=out",
                    "-device", "virtio-serial-pci,max_ports=4"]
+        for number, turn in enumerate(plan.turns):
+            command += ["-fsdev", f"local,id=turn{number},path={comma(turn.out)},security_model=none",
+                        "-device", f"virtio-9p-pci,fsdev=turn{number},mount_tag=turn{number}"]
         if plan.shell:
             command += ["-chardev", "stdio,id=terminal,signal=off", "-device", "virtconsole,chardev=terminal,nr=0"]
         for number, port in ports.items():
@@ -215,7 +247,7 @@ class Machine:
         # Leak tracking doubles the time of a boot. slab_debug keeps the debug kernel's allocator from caching pointers
         # to objects per CPU: such stale pointers hide leaks.
         leaks = "slab_debug=Z,kmalloc-*" if self.plan.leaks else "kmemleak=off"
-        visible = [CHECKOUT, CACHE, self.plan.out] + [Path(path) for path in self.plan.insmod]
+        visible = [CHECKOUT, CACHE] + [Path(path) for plan in (self.plan, *self.plan.turns) for path in (plan.out, *plan.insmod)]
         keep = sorted({str(path) for path in visible if str(path).startswith(tuple(f"{f}/" for f in HIDDEN_FOLDERS))})
         return " ".join([
             "console=ttyS0 loglevel=7 panic=-1 intel_iommu=on iomem=relaxed mitigations=off",
@@ -254,11 +286,11 @@ class Machine:
         elif word == "exit":
             self.outcome.status = int(rest)
             self._deadline = max(self._deadline, time.monotonic() + GRACE_AFTER_EXIT)
-        elif word == "done":
+        elif word in ("over", "done"):
             self._ended = True
 
     def _complete(self):
-        """The VM has said its last word, and both streams have ended (a shell has none)."""
+        """The VM has said its last word, or that of a turn, and both streams have ended (a shell has none)."""
         if not self._ended:
             return False
         return bool(self.outcome.failure) or self.plan.shell or all(sink.ended for sink in self._sinks.values())
@@ -308,7 +340,7 @@ class Machine:
                 text = self._console.read_text(encoding="utf-8", errors="replace")
             except FileNotFoundError:
                 return ""
-            if not self._ended or f"lab: end {self._token}" in text or time.monotonic() > patience:
+            if not self._ended or re.search(f"lab: (end|over) {self._token}", text[self._read:]) or time.monotonic() > patience:
                 return text
             time.sleep(0.02)
 
