@@ -29,6 +29,8 @@ struct sides {
 };
 
 uint64_t now_ns(void);
+/* The processor's time of this thread alone. */
+uint64_t cpu_ns(void);
 /* One figure of one driver; at: what the measure was varied in, 0 if in nothing. */
 void figure(const struct vf *v, const char *measure, long at, double value);
 /* How many times each is measured: $BENCH_ROUNDS. */

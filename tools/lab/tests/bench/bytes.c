@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include "bench.h"
 
@@ -80,15 +79,6 @@ static int64_t by_splice(int from, int to)
     return n ? -errno : bytes;
 }
 
-/* The time of this thread alone: what the socket's reader costs is not the driver's. */
-static uint64_t cpu_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return t.tv_sec * 1000000000ull + t.tv_nsec;
-}
-
 static void measure_socket(struct bench *b, struct vf *v, int how)
 {
     int sockets[2], fd = image(b, v);
@@ -100,6 +90,7 @@ static void measure_socket(struct bench *b, struct vf *v, int how)
         tap_bail("no socket");
     pid = receiver(sockets);
     close(sockets[1]);
+    /* what the socket's reader costs is not the driver's */
     begin = cpu_ns();
     bytes = (how == BY_SPLICE ? by_splice : by_copy)(fd, sockets[0]);
     took = cpu_ns() - begin;

@@ -33,6 +33,14 @@ uint64_t now_ns(void)
     return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
+uint64_t cpu_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
 void figure(const struct vf *v, const char *measure, long at, double value)
 {
     printf("{\"measure\": \"%s\", \"at\": %ld, \"driver\": \"%s\", \"round\": %u, \"value\": %.1f}\n", measure, at,
