@@ -23,7 +23,7 @@ OPTIONS += $(PARTS:%=%=y)
 # Kernels with KUnit get the driver's own tests, too.
 OPTIONS     += $(if $(shell grep -s '^CONFIG_KUNIT=' $(KDIR)/.config),CONFIG_VFIO_FERRY_KUNIT_TEST=m)
 
-.PHONY: help demo demo-hosts lab python test bench check conformance conformance-table mutate lies coverage fuzz modules \
+.PHONY: help demo demo-hosts lab python test test-long bench check conformance conformance-table mutate lies coverage fuzz modules \
 	kernel-tree install uninstall deb docs clean
 
 help:
@@ -33,6 +33,7 @@ help:
 	@echo '  make demo-hosts  move a busy VF between two virtual machines with ferry, over TLS and past a broken link'
 	@echo '  make lab      set up the lab on this machine: packages, QEMU with the NIC, two kernels (once, about 15 minutes)'
 	@echo '  make test     run all tests in the lab (sets it up if need be)'
+	@echo '  make test-long  some of them for hours, for what seldom happens'
 	@echo '  make bench [QUICK=1]  ferry beside the kernel'"'"'s own driver: instructions, times and memory, goals beside results,'
 	@echo '                as a page in build/bench/ (half an hour; QUICK=1 a few minutes)'
 	@echo '  make check    check the sources: shell, Python, C style'
@@ -79,6 +80,9 @@ demo-hosts: python
 
 test: lab
 	@tools/lab/tests/run --again
+
+test-long: lab
+	@tools/lab/tests/run --long
 
 # One kernel is enough for the short one.
 bench: python

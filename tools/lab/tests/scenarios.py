@@ -18,7 +18,9 @@ class Scenario:
     after: list = None              # then, on the host
     needs: str = None               # a scenario whose output this one reads
     alone: bool = False             # wants the machine's processors for itself
+    own_boot: bool = False          # shares no VM, see `run`: what it does is for a whole boot, or has to be its end
     memory: int = 3                 # GiB that its VM and its NICs take at most
+    limit: int = 400                # seconds that it may take in its VM
     host: bool = False              # no boot of ours: a command on the host, one test point if it does not speak TAP
 
 
@@ -55,11 +57,11 @@ def less(name, command, vfs=2, **nic):
     return Scenario(f"without-{name}", command, driver=MIGRATION, vfs=vfs, nic=nic)
 
 
-def conformance(name, *programs, vfs=2):
+def conformance(name, *programs, vfs=2, own_boot=False):
     """Programs of the conformance suite against ferry; against other drivers: `make conformance`."""
     return Scenario(f"conformance-{name}",
                     ["env", f"VFIO_MIGRATION_SECONDS={RACE_SECONDS}", f"{HERE}/conformance/suite", *programs],
-                    kernels=BOTH, driver="ferry", vfs=vfs, nic={"state-size": "1M", "total-vfs": 16}, options=NO_SCAN)
+                    kernels=BOTH, driver="ferry", vfs=vfs, nic={"state-size": "1M", "total-vfs": 16}, options=NO_SCAN, own_boot=own_boot)
 
 
 def nested(protocol, kernel, size, options=()):
@@ -102,8 +104,8 @@ SCENARIOS = [
     Scenario("conformance-logging", in_turn(["grep", "-qx", "dirty-tracking", "/sys/kernel/debug/vfio_ferry/*/features"],
                                             [f"{HERE}/conformance/suite", "dma_logging_test"]), driver="ferry",
              nic={"state-size": "1M", "total-vfs": 16}, options=LOGGING),
-    # where memory runs out, dma-debug gives up for the rest of a boot; so those two come last
-    conformance("endurance", "endurance_test", "fail_nth_test", "memcg_test", vfs=16),
+    # where memory runs out, dma-debug gives up for the rest of a boot; so those two come last, and nothing after them
+    conformance("endurance", "endurance_test", "fail_nth_test", "memcg_test", vfs=16, own_boot=True),
     # an image of several chunks, or, where the kernel is slow, of less: one QEMU moves it in words of eight bytes
     nested("region", "debug", "256K"),
     nested("region", "stock", "1M"),
@@ -157,7 +159,8 @@ SCENARIOS = [
     # stock mlx5_core on it
     Scenario("probe", [f"{HERE}/probe.sh", "probe"], kernels=BOTH, vfs=8, nic={"total-vfs": 64}, options=NO_SCAN),
     Scenario("autoprobe", [f"{HERE}/probe.sh", "autoprobe"], kernels=BOTH, options=["--autoprobe", *NO_SCAN]),
-    Scenario("health", [f"{HERE}/probe.sh", "health"], vfs=0),
+    # which ends with an unloaded PF
+    Scenario("health", [f"{HERE}/probe.sh", "health"], vfs=0, own_boot=True),
 
     # its netdevs pass frames
     Scenario("ether", [f"{PROGRAMS}/ether", "ping", "streams", "offloads", "jumbo", "vlan", "multicast", "promiscuous", "queues",

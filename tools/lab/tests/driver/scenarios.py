@@ -24,6 +24,13 @@ def compared(name, nic, group="scenario", *how):
                      needs=f"{name}-in-tree", after=[f"{HERE}/driver/compare-traces", *how, witness, own])]
 
 
+def longer(name, seconds, rounds, *groups, vfs=2, **nic):
+    """What seldom happens is found by who goes on."""
+    nic = {key.replace("_", "-"): value for key, value in nic.items()}
+    return Scenario(f"long-{name}", ["env", rounds, *driver(*groups)], kernels=("debug",), driver="ferry", vfs=vfs,
+                    nic={**SMALL, **nic}, own_boot=True, limit=seconds)
+
+
 # NICs of which a guest sees something else, and what ferry says of it.
 OTHER_SHAPES = (
     ("same", {}, []),
@@ -35,12 +42,13 @@ OTHER_SHAPES = (
 
 DRIVER = [
     # The longest first. One CPU each, and the debug kernel preempts: with two, QEMU's TCG dies now and then when a BAR's
-    # mapping changes on one (a reset) while the other uses it.
-    Scenario("driver-removals", driver("removals", "teardown"), kernels=("debug",), driver="ferry", nic=SMALL),
-    Scenario("driver-deaths", driver("deaths"), kernels=("debug",), driver="ferry", nic=SMALL),
-    Scenario("driver-buried", driver("buried"), kernels=("debug",), driver="ferry", vfs=3, nic=SMALL),
-    Scenario("driver-allocations", driver("allocations"), kernels=("debug",), driver="ferry", nic=SMALL),
-    Scenario("driver-never", driver("never"), driver="ferry", vfs=5, nic=SMALL),
+    # mapping changes on one (a reset) while the other uses it. Those that kill the PF, leave memory to a firmware that does not
+    # answer, or make allocations fail share no boot.
+    Scenario("driver-removals", driver("removals", "teardown"), kernels=("debug",), driver="ferry", nic=SMALL, own_boot=True),
+    Scenario("driver-deaths", driver("deaths"), kernels=("debug",), driver="ferry", nic=SMALL, own_boot=True),
+    Scenario("driver-buried", driver("buried"), kernels=("debug",), driver="ferry", vfs=3, nic=SMALL, own_boot=True),
+    Scenario("driver-allocations", driver("allocations"), kernels=("debug",), driver="ferry", nic=SMALL, own_boot=True),
+    Scenario("driver-never", driver("never"), driver="ferry", vfs=5, nic=SMALL, own_boot=True),
     Scenario("driver-streams", driver("streams"), driver="ferry", vfs=4, nic=SMALL),
     Scenario("driver-shapes", driver("shapes"), driver="ferry", nic=SMALL),
     *(Scenario(f"driver-shapes-{name}", ["env", f"SHAPES={LOGS}/{{kernel}}.driver-shapes.out", *why, *driver("other-shape")],
@@ -62,7 +70,7 @@ DRIVER = [
     Scenario("driver-turns", driver("turns"), kernels=BOTH, driver="ferry", nic=SMALL),
     Scenario("driver-lost", driver("lost"), driver="ferry", nic={**WHOLE, "migration-state": "off"}),
     Scenario("driver-lost-parts", driver("lost"), driver="ferry", nic={**PARTS, "migration-state": "off"}),
-    Scenario("driver-undone", driver("undone"), driver="ferry", nic=WHOLE),
+    Scenario("driver-undone", driver("undone"), driver="ferry", nic=WHOLE, own_boot=True),
     Scenario("driver-tracks", driver("tracks"), driver="ferry", nic=WHOLE),
     *(Scenario(name, driver("pace"), driver="ferry", vfs=1, nic=nic, options=["--trace", f"{LOGS}/{{name}}.jsonl"],
                after=[f"{HERE}/driver/saves.py", f"{LOGS}/{{name}}.jsonl"])
@@ -87,4 +95,15 @@ DRIVER = [
     *compared("driver-commands", PARTS),
     *compared("driver-commands-whole", WHOLE),
     *compared("driver-rates", PARTS, "busy", "--rates"),
+]
+
+# `make test-long`
+LONG = [
+    longer("deaths", 7200, "ROUNDS=200", "deaths"),
+    longer("buried", 7200, "ROUNDS=60", "buried", vfs=3),
+    longer("tracking", 3600, "ROUNDS=1000", "tracking", "shadow", vfs=3, pg_track_log_max_num=1),
+    # with the tracker's commands that are never answered, which takes minutes
+    longer("reports", 3600, "ROUNDS=200", "many-tracked", "tracked-unanswered", vfs=16, total_vfs=16,
+           pg_track_log_max_msg_size=6),
+    longer("pressure", 900, "DRIVER_SECONDS=600", "pressure"),
 ]

@@ -15,6 +15,7 @@ def doctor(name, *groups, **options):
     return Scenario(f"ferry-doctor{name}", [f"{TOOL}/doctor", *groups], driver="ferry", **options)
 
 
+# A boot of its own has what mounts something over the VM's folders, or has modules found elsewhere, for the rest of the boot.
 FERRY = [
     # save, load, send, receive: VFs that have a user who goes on, and one that never moves, for comparison
     Scenario("ferry-hosts", [f"{TOOL}/hosts"], driver="ferry", vfs=5, nic=STATE),
@@ -28,15 +29,15 @@ FERRY = [
     Scenario("ferry-logging", in_turn([f"{TOOL}/doctor", "logging"], [f"{TOOL}/qualify.sh", "logging"]), driver="ferry,vfio-pci",
              vfs=3, nic=STATE, options=LOGGING),
     doctor("-pf", "pf"),
-    doctor("-modules", "modules", "interruption"),
+    doctor("-modules", "modules", "interruption", own_boot=True),
     doctor("-no-migration", "no-migration", nic={"migration": "off"}),
     doctor("-not-migratable", "not-migratable", nic={"migratable": 1}),
     doctor("-no-iommu", "no-iommu", vfs=0, options=["--append", "intel_iommu=off"]),
     doctor("-shared-group", "shared-group", vfs=0, options=["--append", "pci=disable_acs_redir=pci:1b36:000c"]),
     Scenario("ferry-bind", [f"{TOOL}/bind"], driver="ferry"),
     Scenario("ferry-persist", [f"{TOOL}/persist"], host=True),
-    Scenario("ferry-hardware", [f"{TOOL}/hardware"], driver="ferry", vfs=0),
-    Scenario("ferry-report", [f"{TOOL}/report"], driver="ferry"),
+    Scenario("ferry-hardware", [f"{TOOL}/hardware"], driver="ferry", vfs=0, own_boot=True),
+    Scenario("ferry-report", [f"{TOOL}/report"], driver="ferry", own_boot=True),
     Scenario("ferry-completion", [f"{TOOL}/completion.sh"], driver="ferry"),
 
     # pipes, links, limits, what does not answer: on devices that are pretended
@@ -50,9 +51,9 @@ FERRY = [
     Scenario("ferry-saved", [f"{TOOL}/saved.sh"], driver="in-tree,ferry", nic=STATE),
 
     # looking at functions
-    Scenario("ferry-watch", [f"{TOOL}/watch.sh"], driver="ferry", nic=STATE),
+    Scenario("ferry-watch", [f"{TOOL}/watch.sh"], driver="ferry", nic=STATE, own_boot=True),
     # a third VF is vfio-pci's
-    Scenario("ferry-careful", [f"{TOOL}/careful"], driver="ferry,ferry,vfio-pci", vfs=3, nic=STATE),
+    Scenario("ferry-careful", [f"{TOOL}/careful"], driver="ferry,ferry,vfio-pci", vfs=3, nic=STATE, own_boot=True),
     # the second VF cannot be migrated
     Scenario("ferry-qualify", [f"{TOOL}/qualify.sh"], driver="ferry,vfio-pci", vfs=3, nic=STATE),
 ]
