@@ -8,6 +8,7 @@ import time
 
 from . import kernels, packages, run, trees, vmms
 from .base import CACHE, LabError, duration, lock, say
+from .initramfs import nested_initramfs
 from .qemu import MODEL, Qemu
 from .modules import peer
 
@@ -88,6 +89,7 @@ def parse(arguments):
                                description=f"Installs packages, builds QEMU with the model, and makes the kernels. "
                                            f"Results are kept in {CACHE} (set VFIO_FERRY_CACHE for another place).")
     setup.add_argument("--kernel", choices=kernels.ALL, help="make only this kernel (default: stock and debug)")
+    setup.add_argument("--vmm", action="store_true", help="with --kernel: Debian's QEMU 10.0, too, which runs in a VM")
     setup.add_argument("--upgrade", action="store_true", help="look for newer versions of what was downloaded before")
     setup.add_argument("--download-only", action="store_true",
                        help="only install packages, download sources and configure QEMU")
@@ -105,6 +107,11 @@ def parse(arguments):
     vmm = actions.add_parser("vmm", help="print where Debian's QEMU 10.0 is, which the tests start in a VM",
                              description="Prints the folder with the usr/ of Debian's QEMU 10.0, which the tests start in a VM.")
     vmm.set_defaults(act=print_vmm)
+
+    guest = actions.add_parser("guest", help="print what the Linux that the tests nest in a VM boots from",
+                               description="Prints two files: the stock kernel, and an initramfs with the driver of its NIC, "
+                                           "for a Linux that runs in a lab VM. See guest/nested-init.")
+    guest.set_defaults(act=print_guest)
 
     for name, act, text, summary in (
             ("run", run.run, RUN_HELP, "run a command in a VM"),
@@ -174,7 +181,7 @@ def set_up(options):
     with lock("setup"):
         archive = packages.Archive(options.upgrade)
         qemu = Qemu(archive).prepare()
-        if options.download_only or not options.kernel:
+        if options.download_only or options.vmm or not options.kernel:
             # Who wants one kernel alone does not want the tests.
             vmms.set_up(archive)
         if options.download_only:
@@ -205,6 +212,12 @@ def print_kernel(options):
 
 def print_vmm(_):
     print(vmms.installed())
+    return 0
+
+
+def print_guest(_):
+    kernel = kernels.installed("stock")
+    print(kernel.image, nested_initramfs(kernel))
     return 0
 
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The initramfs of a lab VM: busybox, guest/init, and the modules that a kernel needs to mount its root over 9p.
+"""The initramfs of a lab VM: busybox, guest/init, and the modules that a kernel needs to mount its root over 9p. And that
+of a Linux which the tests nest in such a VM: busybox, guest/nested-init, and the driver of its NIC.
 
-One per kernel and version of guest/init, in the cache.
+One per kernel and version of the init, in the cache.
 """
 
 import lzma
@@ -11,20 +12,30 @@ import subprocess
 from .base import CACHE, LAB_DIR, LabError, built_folder, digest, lock
 
 INIT = LAB_DIR / "guest" / "init"
+NESTED_INIT = LAB_DIR / "guest" / "nested-init"
 BUSYBOX = "/bin/busybox"
 ROOT_MODULES = ("9pnet_virtio", "9p")
+NIC_MODULES = ("mlx5_core",)
 
 
 def initramfs(kernel):
-    folder = CACHE / "initramfs" / f"{kernel.folder.name}-{digest(INIT)}"
+    return _made(kernel, INIT, ROOT_MODULES)
+
+
+def nested_initramfs(kernel):
+    return _made(kernel, NESTED_INIT, NIC_MODULES)
+
+
+def _made(kernel, init, modules):
+    folder = CACHE / "initramfs" / f"{kernel.folder.name}-{digest(init, modules)}"
     with lock("initramfs"):
         if not folder.exists():
             with built_folder(folder) as partial:
-                _make(kernel, partial)
+                _make(kernel, init, modules, partial)
     return folder / "initramfs.cpio"
 
 
-def _make(kernel, folder):
+def _make(kernel, init, modules, folder):
     tree = folder / "tree"
     for name in ("bin", "dev", "proc", "plain", "sysroot", "modules"):
         (tree / name).mkdir(parents=True)
@@ -32,10 +43,10 @@ def _make(kernel, folder):
         shutil.copy2(BUSYBOX, tree / "bin" / "busybox")
     except FileNotFoundError:
         raise LabError(f"{BUSYBOX} (package busybox-static) is missing; run `tools/lab/lab setup`") from None
-    shutil.copy2(INIT, tree / "init")
+    shutil.copy2(init, tree / "init")
     (tree / "init").chmod(0o755)
     order = []
-    for path in modules_for(kernel, ROOT_MODULES):
+    for path in modules_for(kernel, modules):
         name = path.name.removesuffix(".xz")
         data = path.read_bytes()
         (tree / "modules" / name).write_bytes(lzma.decompress(data) if path.suffix == ".xz" else data)

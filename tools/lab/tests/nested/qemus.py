@@ -28,6 +28,7 @@ class Kind:
     machine: str = "q35"
     tracked: bool = False       # default limits will do
     guest: str = f"{BUILT}/guest"
+    memory: int = 8             # MiB
 
 
 # The first protocol: the migration region. States are its bits: 1 running, 2 saving, 4 resuming.

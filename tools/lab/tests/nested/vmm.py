@@ -14,7 +14,6 @@ import subprocess
 import time
 
 PATIENCE = 90                  # for anything: emulation in an emulated machine, on a host that may be busy
-MEMORY_MIB = 8
 PAGE = 4096
 LOG_LINES = 12
 
@@ -69,6 +68,7 @@ class Vmm:
     """One QEMU. KIND says which and how (qemus.py), FOLDER is for its logs. Of several VFs the guest uses the first."""
 
     running = []
+    held = ["-S"]               # as libvirt starts a target: the guest is there before it runs
 
     def __init__(self, kind, name, vfs, folder, incoming=False, options=""):
         self.kind = kind
@@ -91,11 +91,11 @@ class Vmm:
         self.ask("qmp_capabilities")
 
     def _command(self, monitor, serial, incoming, options):
-        command = [self.kind.binary, "-machine", self.kind.machine, "-accel", "tcg", "-m", str(MEMORY_MIB),
+        command = [self.kind.binary, "-machine", self.kind.machine, "-accel", "tcg", "-m", str(self.kind.memory),
                    "-nodefaults", "-no-user-config", "-display", "none", "-vga", "none",
                    "-chardev", f"socket,id=monitor,fd={monitor.fileno()}", "-mon", "chardev=monitor,mode=control",
                    "-chardev", f"socket,id=serial,fd={serial.fileno()}", "-serial", "chardev:serial",
-                   "-kernel", self.kind.guest, "-D", self.trace_file]
+                   "-kernel", self.kind.guest, "-D", self.trace_file, *self._boot()]
         for vf in self.vfs:
             command += ["-device", ",".join(filter(None, ("vfio-pci", f"host={vf}", self.kind.device, options)))]
         for folder in self.kind.firmware:
@@ -104,8 +104,11 @@ class Vmm:
             command += ["-object", described]
         for event in self.kind.events:
             command += ["-trace", event]
-        # As libvirt starts a target: the guest is there before it runs.
-        return command + (["-incoming", "defer", "-S"] if incoming else [])
+        return command + (["-incoming", "defer", *self.held] if incoming else [])
+
+    def _boot(self):
+        """What else the guest boots with."""
+        return []
 
     # The monitor
 
@@ -132,11 +135,11 @@ class Vmm:
     def memory(self):
         """All of the guest's, as the guest sees it."""
         path = f"{self.trace_file}.memory"
-        self.ask("pmemsave", val=0, size=MEMORY_MIB << 20, filename=path)
+        self.ask("pmemsave", val=0, size=self.kind.memory << 20, filename=path)
         with open(path, "rb") as file:
             memory = file.read()
         os.remove(path)
-        check(len(memory) == MEMORY_MIB << 20, f"{self.name}: {len(memory)} bytes of the guest's memory are there")
+        check(len(memory) == self.kind.memory << 20, f"{self.name}: {len(memory)} bytes of the guest's memory are there")
         return memory
 
     # The guest

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A QEMU whose guest is a Linux, Debian's own, with the driver of its NIC (tools/lab/guest/nested-init)."""
+
+import time
+from dataclasses import replace
+
+from qemus import TRACKED
+from vmm import Trouble, Vmm
+
+MEMORY = 160
+BOOT_PATIENCE = 600             # an emulated machine in an emulated machine
+PATIENCE = 90
+APPEND = ("console=ttyS1 loglevel=4 panic=-1 tsc=nowatchdog no_timer_check nokaslr mitigations=off audit=0 "
+          "apparmor=0 cryptomgr.notests "
+          "random.trust_cpu=on rcupdate.rcu_cpu_stall_timeout=300")
+
+
+def kind(folder):
+    """QEMU 10.0 with its default options and the guest in FOLDER, which `make -C tools/lab/demo guest` made."""
+    usr = f"{folder}/qemu/usr"
+    return replace(TRACKED, binary=f"{usr}/bin/qemu-system-x86_64", firmware=[f"{usr}/share/qemu", f"{usr}/share/seabios"],
+                   guest=f"{folder}/guest.kernel", memory=MEMORY)
+
+
+class Linux(Vmm):
+    """Its first serial port takes commands; the second is its console, a file beside the other logs."""
+
+    held = []                   # it goes on at once
+
+    def __init__(self, kind_, name, vfs, folder, initramfs, incoming=False, options=""):
+        self.initramfs = initramfs
+        self.console_file = f"{folder}/{name}.console"
+        super().__init__(kind_, name, vfs, folder, incoming, options)
+
+    def _boot(self):
+        return ["-initrd", self.initramfs, "-append", APPEND, "-serial", f"file:{self.console_file}",
+                "-msg", "timestamp=on"]
+
+    def booted(self):
+        said = self.serial.read(time.monotonic() + BOOT_PATIENCE)
+        if said != "ready":
+            raise Trouble(f"{self.name}'s guest said '{said}'")
+
+    def run(self, command, patience=PATIENCE):
+        """What COMMAND prints in the guest; a status that is not 0 is a Trouble."""
+        self.serial.write(f"{command}\n")
+        deadline = time.monotonic() + patience
+        lines = []
+        while (line := self.serial.read(deadline)).startswith("- ") or line == "-":
+            lines.append(line[2:])
+        if line != "= 0":
+            raise Trouble(f"{self.name}'s guest: `{command}` ended with '{line}': " + " | ".join(lines[-6:]))
+        return lines
+
+    def logs(self):
+        yield from super().logs()
+        try:
+            with open(self.console_file, encoding="utf-8", errors="replace") as file:
+                yield from (f"console: {line}" for line in file.read().splitlines()[-12:])
+        except FileNotFoundError:
+            pass
