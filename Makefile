@@ -23,13 +23,14 @@ OPTIONS += $(PARTS:%=%=y)
 # Kernels with KUnit get the driver's own tests, too.
 OPTIONS     += $(if $(shell grep -s '^CONFIG_KUNIT=' $(KDIR)/.config),CONFIG_VFIO_FERRY_KUNIT_TEST=m)
 
-.PHONY: help demo demo-hosts lab python test test-long bench check conformance conformance-table mutate lies coverage fuzz modules \
+.PHONY: help demo demo-guest demo-hosts lab python test test-long bench check conformance conformance-table mutate lies coverage fuzz modules \
 	kernel-tree install uninstall deb docs clean
 
 help:
 	@echo 'vfio-ferry: live migration for the virtual functions of SR-IOV NICs'
 	@echo
 	@echo '  make demo     set up what it takes, then move a busy VF to another VF in a virtual machine'
+	@echo '  make demo-guest [QUICK=1]  move a Linux with its connections and its own driver to another QEMU and back'
 	@echo '  make demo-hosts  move a busy VF between two virtual machines with ferry, over TLS and past a broken link'
 	@echo '  make lab      set up the lab on this machine: packages, QEMU with the NIC, two kernels (once, about 15 minutes)'
 	@echo '  make test     run all tests in the lab (sets it up if need be)'
@@ -68,6 +69,13 @@ demo: python
 	@$(LAB) setup --kernel stock
 	@$(MAKE) -s -C tools/lab/demo
 	@$(LAB) run --kernel stock --logging --driver ferry --vfs 2 --nic state-size=64M -- sh -c 'build/demo/demo $$FERRY_VFS'
+
+# A VM for a host, and in it two QEMUs. The picture and the numbers are in build/demo/run.
+demo-guest: python
+	@$(LAB) setup --kernel stock --vmm
+	@$(MAKE) -s -C tools/lab/demo guest
+	@$(LAB) run --kernel stock --logging --driver ferry --vfs 2 --mem 1536 --nic state-size=1M --nic ethernet=on \
+		--timeout 1800 --out build/demo/run -- tools/lab/demo/guest $(if $(QUICK),--quick) build/demo
 
 # Two hosts, each a virtual machine; what their scripts share with the tests is built with those.
 demo-hosts: python
