@@ -24,6 +24,7 @@ enum {
     SOON_MS     = 5000,                 /* the driver asks the firmware once a second */
     DEATH_MS    = 60000,
     BOUND_MS    = 200000,               /* two commands that are not answered, and more */
+    LATE_US     = 150000000,            /* an answer long after mlx5_core has given up, at 60 s */
 };
 
 static const unsigned kinds[] = { OBJECT_PD, OBJECT_MKEY, OBJECT_CQ, OBJECT_QP, OBJECT_TRACKER };
@@ -538,7 +539,8 @@ void test_tracked_unanswered(struct bench *b)
     model_report(b, &b->vf[0], REPORT_GO_ON, 0);
     for (unsigned i = 0; i < FAILING; i++)
         if (failing[i].nth == 1) {
-            model_arm(b, (struct fault){ .opcode = failing[i].opcode, .nth = 1, .times = 1, .action = FAULT_NEVER });
+            model_arm(b, (struct fault){ .opcode = failing[i].opcode, .nth = 1, .times = 1, .action = FAULT_DELAY,
+                                         .delay_us = LATE_US });
             armed++;
         }
     for (unsigned i = 0; i < b->vfs; i++) {
@@ -554,7 +556,11 @@ void test_tracked_unanswered(struct bench *b)
     ok(model_hits(b) == hits + armed && told, "%llu of %u commands are not answered, %u users are told",
        (unsigned long long)(model_hits(b) - hits), armed, told);
     model_disarm(b);
-    /* What was not given back stays with the firmware until its PF is loaded anew. */
+    /*
+     * What was not given back stays with the firmware until its PF is loaded
+     * anew. mlx5_core waits for every answer before it lets go, for ever if it
+     * must, so in the end there is one.
+     */
     reload(b);
     for (unsigned i = 0; i < b->vfs; i++) {
         vf_reset(&b->vf[i]);
