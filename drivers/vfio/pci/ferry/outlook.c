@@ -3,8 +3,8 @@
  * What a save still has in store. See outlook.h.
  *
  * Called by measure.c and the files of a save, which have the command slot when
- * they tell what the firmware said, by estimate.c, and by reader.c through the FD. Takes the queue's
- * lock unless said otherwise.
+ * they tell what the firmware said, by estimate.c, and by reader.c through the
+ * FD. Takes the queue's lock unless said otherwise.
  */
 #include <linux/jiffies.h>
 
