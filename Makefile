@@ -75,7 +75,7 @@ demo-guest: python
 	@$(LAB) setup --kernel stock --vmm
 	@$(MAKE) -s -C tools/lab/demo guest
 	@$(LAB) run --kernel stock --logging --driver ferry --vfs 2 --mem 1536 --nic state-size=1M --nic ethernet=on \
-		--timeout 1800 --out build/demo/run -- tools/lab/demo/guest $(if $(QUICK),--quick) build/demo
+		--timeout 1800 --out build/demo/run -- tools/lab/demo/guest $(if $(QUICK),--moves=1) build/demo
 
 # Two hosts, each a virtual machine; what their scripts share with the tests is built with those.
 demo-hosts: python

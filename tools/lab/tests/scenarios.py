@@ -70,6 +70,13 @@ def nested(protocol, kernel, size, options=()):
                     nic={"state-size": size}, options=[*NO_SCAN, *options])
 
 
+def guest(name, kernel, limit, *words, vfs=2):
+    """A Linux moves with its NIC's own driver and its connections, as `make demo-guest` shows it."""
+    return Scenario(name, ["tools/lab/demo/guest", "--tap", *words, f"{PROGRAMS}/guest"], kernels=(kernel,), driver="ferry",
+                    vfs=vfs, nic={"state-size": "1M", "ethernet": "on"}, smp=2, own_boot=True, limit=limit,
+                    options=[*NO_SCAN, *LOGGING, "--mem", "1536" if kernel == "stock" else "3072"])
+
+
 # Of each race; the kernel that finds most with them is also the slowest.
 RACE_SECONDS = 1
 
@@ -113,6 +120,8 @@ SCENARIOS = [
     nested("tracked", "stock", "1M", LOGGING),
     nested("tracked", "debug", "1M"),
     nested("iommufd", "debug", "1M"),
+    # one that an emulated machine emulates takes minutes to boot; more of it: `make test-long`
+    guest("guest", "stock", 1200, "--moves=1"),
     # the witness does as many at once as ferry in the suite's endurance
     Scenario("many", migrate("many"), driver="in-tree", vfs=16, nic={"total-vfs": 16}),
     Scenario("packages", [f"{HERE}/packages/packages"], host=True),

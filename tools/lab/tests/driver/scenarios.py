@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The tests of the driver, for tools/lab/tests/run to add to the lab's own (scenarios.py)."""
 
-from scenarios import BOTH, HERE, LOGS, NO_SCAN, PROGRAMS, Scenario
+from scenarios import BOTH, HERE, LOGS, NO_SCAN, PROGRAMS, Scenario, guest
 
 SMALL = {"state-size": "1M"}
 # Enough for several parts of an image.
@@ -105,5 +105,8 @@ LONG = [
     # with the tracker's commands that are never answered, which takes minutes
     longer("reports", 3600, "ROUNDS=200", "many-tracked", "tracked-unanswered", vfs=16, total_vfs=16,
            pg_track_log_max_msg_size=6),
+    guest("guest-and-back", "stock", 2400),
+    guest("guest-ten-times", "stock", 3600, "--moves=10"),
+    guest("guest-debug", "debug", 3600),
     longer("pressure", 900, "DRIVER_SECONDS=600", "pressure"),
 ]
