@@ -130,7 +130,7 @@ def own(name, unit, values, goal):
 def to_loop(figures, target):
     """The ferry tool's own part, on an FD of ferry's: nine tenths of the loop's rate are 1.11 of its time."""
     theirs, own_time = (figures.median(FERRY, f"{who}_to_{target}_per_mib") for who in ("loop", "save"))
-    return Row(f"`ferry save` to a {target}, a MiB more, to a plain loop", "k", ferry=own_time / 1e3 if theirs and own_time else None,
+    return Row(f"ferry save to a {target}, a MiB more, to a plain loop", "k", ferry=own_time / 1e3 if theirs and own_time else None,
                ratio=own_time / theirs if theirs and own_time else None, goal=1.11)
 
 
