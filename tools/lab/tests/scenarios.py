@@ -96,15 +96,15 @@ SCENARIOS = [
     Scenario("iommufd", migrate("--iommufd", "path"), kernels=("debug",), driver="in-tree", options=NO_SCAN),
     # on the stock kernel nobody can report what a VF writes
     Scenario("dirty", migrate("dirty", "--iommufd", "dirty"), kernels=("debug",), driver=MIGRATION),
-    # any driver of a VF
-    conformance("streams", "read_test", "write_test", "stream_test", "precopy_test"),
+    # any driver of a VF; a firmware that fails keeps memory for the rest of a boot
+    conformance("streams", "read_test", "write_test", "stream_test", "precopy_test", own_boot=True),
     # and with every bit of its images protected
     Scenario("conformance-checksums",
              in_turn(["echo", "Y", ">", "/sys/module/vfio_ferry/parameters/image_checksums"],
                      [f"{HERE}/conformance/suite", "stream_test"]),
              driver="ferry", vfs=2, nic={"state-size": "1M"}, options=NO_SCAN),
     conformance("sessions", "ending_test", "lifetime_test", "race_test"),
-    conformance("firmware", "firmware_test", "vmm_test"),
+    conformance("firmware", "firmware_test", "vmm_test", own_boot=True),
     conformance("states", "behaviour_test", "dma_logging_test", "feature_test", "iommu_modes_test", "low_power_test",
                 "p2p_test", "session_test", "state_test"),
     # the suite skips what a driver does not offer
