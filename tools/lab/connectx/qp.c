@@ -3,9 +3,8 @@
  * ConnectX-7 model: queue pairs, as far as they receive.
  *
  * None is connected to another: messages come from the page tracker and the
- * workload.
- * Receive credits are what the doorbell record in memory says, which the
- * driver advances without telling anyone.
+ * workload.  Receive credits are what the doorbell record in memory says, which
+ * the driver advances without telling anyone.
  */
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
