@@ -57,11 +57,12 @@ def less(name, command, vfs=2, **nic):
     return Scenario(f"without-{name}", command, driver=MIGRATION, vfs=vfs, nic=nic)
 
 
-def conformance(name, *programs, vfs=2, own_boot=False):
-    """Programs of the conformance suite against ferry; against other drivers: `make conformance`."""
+def conformance(name, *programs, vfs=2):
+    """Programs of the conformance suite against ferry; against other drivers: `make conformance`. In each of them firmware
+    fails, also when it is to give memory back, which is lost for the rest of the boot."""
     return Scenario(f"conformance-{name}",
                     ["env", f"VFIO_MIGRATION_SECONDS={RACE_SECONDS}", f"{HERE}/conformance/suite", *programs],
-                    kernels=BOTH, driver="ferry", vfs=vfs, nic={"state-size": "1M", "total-vfs": 16}, options=NO_SCAN, own_boot=own_boot)
+                    kernels=BOTH, driver="ferry", vfs=vfs, nic={"state-size": "1M", "total-vfs": 16}, options=NO_SCAN, own_boot=True)
 
 
 def nested(protocol, kernel, size, options=()):
@@ -96,15 +97,15 @@ SCENARIOS = [
     Scenario("iommufd", migrate("--iommufd", "path"), kernels=("debug",), driver="in-tree", options=NO_SCAN),
     # on the stock kernel nobody can report what a VF writes
     Scenario("dirty", migrate("dirty", "--iommufd", "dirty"), kernels=("debug",), driver=MIGRATION),
-    # any driver of a VF; a firmware that fails keeps memory for the rest of a boot
-    conformance("streams", "read_test", "write_test", "stream_test", "precopy_test", own_boot=True),
+    # any driver of a VF
+    conformance("streams", "read_test", "write_test", "stream_test", "precopy_test"),
     # and with every bit of its images protected
     Scenario("conformance-checksums",
              in_turn(["echo", "Y", ">", "/sys/module/vfio_ferry/parameters/image_checksums"],
                      [f"{HERE}/conformance/suite", "stream_test"]),
-             driver="ferry", vfs=2, nic={"state-size": "1M"}, options=NO_SCAN),
+             driver="ferry", vfs=2, nic={"state-size": "1M"}, options=NO_SCAN, own_boot=True),
     conformance("sessions", "ending_test", "lifetime_test", "race_test"),
-    conformance("firmware", "firmware_test", "vmm_test", own_boot=True),
+    conformance("firmware", "firmware_test", "vmm_test"),
     conformance("states", "behaviour_test", "dma_logging_test", "feature_test", "iommu_modes_test", "low_power_test",
                 "p2p_test", "session_test", "state_test"),
     # the suite skips what a driver does not offer
@@ -112,7 +113,7 @@ SCENARIOS = [
                                             [f"{HERE}/conformance/suite", "dma_logging_test"]), driver="ferry",
              nic={"state-size": "1M", "total-vfs": 16}, options=LOGGING),
     # where memory runs out, dma-debug gives up for the rest of a boot; so those two come last, and nothing after them
-    conformance("endurance", "endurance_test", "fail_nth_test", "memcg_test", vfs=16, own_boot=True),
+    conformance("endurance", "endurance_test", "fail_nth_test", "memcg_test", vfs=16),
     # an image of several chunks, or, where the kernel is slow, of less: one QEMU moves it in words of eight bytes
     nested("region", "debug", "256K"),
     nested("region", "stock", "1M"),
