@@ -122,7 +122,7 @@ SCENARIOS = [
     nested("tracked", "debug", "1M"),
     nested("iommufd", "debug", "1M"),
     # one that an emulated machine emulates takes minutes to boot; more of it: `make test-long`
-    guest("guest", "stock", 1200, "--moves=1"),
+    guest("guest", "stock", 1800, "--moves=1"),
     # the witness does as many at once as ferry in the suite's endurance
     Scenario("many", migrate("many"), driver="in-tree", vfs=16, nic={"total-vfs": 16}),
     Scenario("packages", [f"{HERE}/packages/packages"], host=True),

@@ -8,7 +8,7 @@ from qemus import TRACKED
 from vmm import Trouble, Vmm
 
 MEMORY = 160
-BOOT_PATIENCE = 600             # an emulated machine in an emulated machine
+BOOT_PATIENCE = 1500            # an emulated machine in an emulated machine
 PATIENCE = 90
 APPEND = ("console=ttyS1 loglevel=4 panic=-1 tsc=nowatchdog no_timer_check nokaslr mitigations=off audit=0 "
           "apparmor=0 cryptomgr.notests "
