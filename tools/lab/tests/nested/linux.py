@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A QEMU whose guest is a Linux, Debian's own, with the driver of its NIC (tools/lab/guest/nested-init)."""
 
+import re
 import time
 from dataclasses import replace
 
@@ -54,6 +55,12 @@ class Linux(Vmm):
 
     def logs(self):
         yield from super().logs()
+        if self.process.poll() is None:
+            # Where its CPU is, three times: a loop, or sleep?
+            for _ in range(3):
+                said = self.ask("human-monitor-command", **{"command-line": "info registers"})
+                yield from (f"registers: {line}" for line in said.splitlines() if re.search("[RE]IP|HLT|RSP", line))
+                time.sleep(0.3)
         try:
             with open(self.console_file, encoding="utf-8", errors="replace") as file:
                 yield from (f"console: {line}" for line in file.read().splitlines()[-12:])
