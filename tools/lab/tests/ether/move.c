@@ -22,7 +22,7 @@ enum {
     PAGE = 4096,
     PAGES = 512,                        /* for the image */
     ROUNDS = 6,
-    SUSPENDED_US = 50000,               /* with the responder running */
+    REST_US = 200000,
 };
 
 struct mover {
@@ -100,12 +100,17 @@ static bool transfer(const struct mover *m, unsigned opcode, uint32_t *size)
     return true;
 }
 
-static bool move(const struct mover *m, unsigned pause_us)
+/*
+ * A VM's processors stand still when its function is stopped.  Here they do not, and a doorbell
+ * that is rung then is lost, of a send queue without harm, of an EQ or a CQ for ever.  But while
+ * the initiator is suspended nothing interrupts the driver, which comes to rest.
+ */
+static bool move(const struct mover *m)
 {
     uint32_t size = PAGES * PAGE;
     bool fine = step(m, OP_SUSPEND_VHCA, SUSPEND_INITIATOR);
 
-    usleep(pause_us);
+    usleep(REST_US);
     return fine && step(m, OP_SUSPEND_VHCA, SUSPEND_RESPONDER) && step(m, OP_QUERY_VHCA_MIGRATION_STATE, 0) &&
            transfer(m, OP_SAVE_VHCA_STATE, &size) && transfer(m, OP_LOAD_VHCA_STATE, &size) &&
            step(m, OP_RESUME_VHCA, RESUME_RESPONDER) && step(m, OP_RESUME_VHCA, RESUME_INITIATOR);
@@ -118,7 +123,7 @@ static void moves(const struct mover *m, const struct node *from, const struct n
     for (unsigned i = 0; i < ROUNDS; i++) {
         int64_t before = statistic(from, "tx_packets");
 
-        ok(move(m, i % 2 * SUSPENDED_US), "%s while it is moved", name);
+        ok(move(m), "%s while it is moved", name);
         ok(wait_until(statistic(from, "tx_packets") > before + 100, PATIENCE * 1000), "and goes on");
     }
     ok(streams_end(streams), "all of it arrived");
