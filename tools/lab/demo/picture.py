@@ -36,8 +36,9 @@ def draw(facts):
         most = max(bars, default=0) or 1
         out.append(f'<text x="4" y="{bottom - ROW + 10}">{escape(NAMES[row])}</text>')
         out.append(f'<line x1="{LEFT}" y1="{bottom}" x2="{WIDTH - 20}" y2="{bottom}" stroke="black"/>')
-        out.extend(f'<rect x="{LEFT + i * scale:.1f}" y="{bottom - ROW * value / most:.1f}" width="{max(scale * .8, .5):.2f}" '
-                   f'height="{ROW * value / most:.1f}" fill="{COLOURS[row]}"/>' for i, value in enumerate(bars) if value)
+        lines = "".join(f"M{LEFT + (i + .5) * scale:.1f} {bottom}V{bottom - ROW * value / most:.0f}"
+                        for i, value in enumerate(bars) if value)
+        out.append(f'<path d="{lines}" stroke="{COLOURS[row]}" stroke-width="{max(scale * .8, .5):.2f}"/>')
         step = max(1, round(count * slice_s / 10))
         out.extend(f'<text x="{LEFT + s / slice_s * scale:.1f}" y="{bottom + 15}">{s} s</text>'
                    for s in range(0, int(count * slice_s) + 1, step))
