@@ -128,6 +128,14 @@ typedef struct CxTracker {
     bool waiting;                               /* for receive credits */
 } CxTracker;
 
+/* An object's reference to another. */
+typedef struct CxRef {
+    uint32_t syndrome;                          /* if that is not there; 0 ends a list */
+    unsigned kind;
+    size_t id;                                  /* where its number is, a uint32_t */
+    bool optional;                              /* 0 is none */
+} CxRef;
+
 /* One row of object.c's table. */
 typedef struct CxKind {
     const char *name;
@@ -135,8 +143,10 @@ typedef struct CxKind {
     uint32_t first, last;                       /* numbers */
     /* transfers all fields between object and archive, NULL: not in an image */
     void (*visit)(CxArchive *a, void *obj);
-    /* refers to what it needs (create and load); 0 or a syndrome */
+    /* is it sound? (create and load); 0 or a syndrome */
     uint32_t (*link)(CxVhca *v, void *obj);
+    const CxRef *refs;                          /* then what it needs, or NULL */
+    /* link and unlink have those that are not always the same */
     void (*unlink)(CxVhca *v, void *obj);
     void (*clear)(void *obj);                   /* frees what it points to */
 } CxKind;

@@ -33,24 +33,14 @@ static uint32_t cx_cq_link(CxVhca *v, void *obj)
                                    1ull << cq->pages.log_page)) {
         return SYND_SIZE;
     }
-    if (!cx_object_find(v, OBJECT_EQ, cq->eqn)) {
-        return SYND_EQN;
-    }
-    if (!cx_object_find(v, OBJECT_UAR, cq->uar)) {
-        return SYND_UAR;
-    }
-    cx_object_get(v, OBJECT_EQ, cq->eqn);
-    cx_object_get(v, OBJECT_UAR, cq->uar);
     return SYND_NONE;
 }
 
-static void cx_cq_unlink(CxVhca *v, void *obj)
-{
-    CxCq *cq = obj;
-
-    cx_object_put(v, OBJECT_EQ, cq->eqn);
-    cx_object_put(v, OBJECT_UAR, cq->uar);
-}
+static const CxRef cx_cq_refs[] = {
+    { SYND_EQN, OBJECT_EQ, offsetof(CxCq, eqn) },
+    { SYND_UAR, OBJECT_UAR, offsetof(CxCq, uar) },
+    { }
+};
 
 static void cx_cq_clear(void *obj)
 {
@@ -64,7 +54,7 @@ const CxKind cx_kind_cq = {
     .last = 0xffffff,
     .visit = cx_cq_visit,
     .link = cx_cq_link,
-    .unlink = cx_cq_unlink,
+    .refs = cx_cq_refs,
     .clear = cx_cq_clear,
 };
 

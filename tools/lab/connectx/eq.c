@@ -41,17 +41,13 @@ static uint32_t cx_eq_link(CxVhca *v, void *obj)
     if (eq->vector >= v->vectors) {
         return SYND_VECTOR;
     }
-    if (!cx_object_find(v, OBJECT_UAR, eq->uar)) {
-        return SYND_UAR;
-    }
-    cx_object_get(v, OBJECT_UAR, eq->uar);
     return SYND_NONE;
 }
 
-static void cx_eq_unlink(CxVhca *v, void *obj)
-{
-    cx_object_put(v, OBJECT_UAR, ((CxEq *)obj)->uar);
-}
+static const CxRef cx_eq_refs[] = {
+    { SYND_UAR, OBJECT_UAR, offsetof(CxEq, uar) },
+    { }
+};
 
 static void cx_eq_clear(void *obj)
 {
@@ -65,7 +61,7 @@ const CxKind cx_kind_eq = {
     .last = 63,                         /* log_max_eq */
     .visit = cx_eq_visit,
     .link = cx_eq_link,
-    .unlink = cx_eq_unlink,
+    .refs = cx_eq_refs,
     .clear = cx_eq_clear,
 };
 

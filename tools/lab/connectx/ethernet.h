@@ -147,9 +147,8 @@ CxTir *cx_flow_find(CxVhca *v, const CxFrame *f); /* NULL: nobody wants it */
 int cx_wq_read(CxWq *wq, CxCommand *c);         /* of a CREATE; ST_* */
 void cx_wq_visit(CxArchive *a, CxWq *wq);
 /* 0 or a syndrome */
-uint32_t cx_wq_check(const CxWq *wq, uint32_t log_min_stride,
+uint32_t cx_wq_check(const CxWq *wq, uint32_t state, uint32_t log_min_stride,
                      uint32_t log_max_stride);
-bool cx_wq_state_valid(uint32_t state);
 uint64_t cx_wq_addr(const CxWq *wq, uint16_t counter);
 bool cx_wq_posted(CxVhca *v, const CxWq *wq, unsigned record, uint16_t *counter);
 /* Takes a queue from the state that its driver says it is in to the next. */

@@ -141,12 +141,51 @@ void cx_object_put(CxVhca *v, unsigned kind, uint32_t id)
     }
 }
 
+static uint32_t cx_ref_id(const CxRef *ref, const void *obj)
+{
+    return *(const uint32_t *)((const char *)obj + ref->id);
+}
+
+static bool cx_ref_is_none(const CxRef *ref, const void *obj)
+{
+    return ref->optional && !cx_ref_id(ref, obj);
+}
+
+/* All of them, or none and a syndrome. */
+static uint32_t cx_refs_get(CxVhca *v, const CxRef *refs, const void *obj)
+{
+    for (const CxRef *r = refs; r && r->syndrome; r++) {
+        if (!cx_ref_is_none(r, obj) &&
+            !cx_object_find(v, r->kind, cx_ref_id(r, obj))) {
+            return r->syndrome;
+        }
+    }
+    for (const CxRef *r = refs; r && r->syndrome; r++) {
+        if (!cx_ref_is_none(r, obj)) {
+            cx_object_get(v, r->kind, cx_ref_id(r, obj));
+        }
+    }
+    return SYND_NONE;
+}
+
+static void cx_refs_put(CxVhca *v, const CxRef *refs, const void *obj)
+{
+    for (const CxRef *r = refs; r && r->syndrome; r++) {
+        if (!cx_ref_is_none(r, obj)) {
+            cx_object_put(v, r->kind, cx_ref_id(r, obj));
+        }
+    }
+}
+
 /* Links the object, whose number is set, and puts it into its table. */
 uint32_t cx_object_add(CxVhca *v, unsigned kind, void *obj)
 {
     CxObject *o = obj;
     uint32_t syndrome = kinds[kind]->link ? kinds[kind]->link(v, obj) : 0;
 
+    if (!syndrome) {
+        syndrome = cx_refs_get(v, kinds[kind]->refs, obj);
+    }
     if (!syndrome) {
         g_hash_table_insert(v->objects[kind], GUINT_TO_POINTER(o->id), o);
     }
@@ -199,6 +238,7 @@ int cx_object_destroy(CxCommand *c, unsigned kind, uint32_t id)
     if (kinds[kind]->unlink) {
         kinds[kind]->unlink(v, o);
     }
+    cx_refs_put(v, kinds[kind]->refs, o);
     g_hash_table_remove(v->objects[kind], GUINT_TO_POINTER(id));
     cx_object_free(kind, o);
     return ST_OK;

@@ -24,37 +24,16 @@ static void cx_rq_visit(CxArchive *a, void *obj)
 static uint32_t cx_rq_link(CxVhca *v, void *obj)
 {
     CxRq *rq = obj;
-    uint32_t syndrome = cx_wq_check(&rq->wq, LOG_MIN_RQ_STRIDE,
-                                    LOG_MAX_RQ_STRIDE);
 
-    if (syndrome) {
-        return syndrome;
-    }
-    if (!cx_wq_state_valid(rq->state)) {
-        return SYND_WQ_STATE;
-    }
-    if (!cx_object_find(v, OBJECT_CQ, rq->cqn)) {
-        return SYND_CQN;
-    }
-    if (rq->counter && !cx_object_find(v, OBJECT_Q_COUNTER, rq->counter)) {
-        return SYND_Q_COUNTER;
-    }
-    cx_object_get(v, OBJECT_CQ, rq->cqn);
-    if (rq->counter) {
-        cx_object_get(v, OBJECT_Q_COUNTER, rq->counter);
-    }
-    return SYND_NONE;
+    return cx_wq_check(&rq->wq, rq->state, LOG_MIN_RQ_STRIDE,
+                       LOG_MAX_RQ_STRIDE);
 }
 
-static void cx_rq_unlink(CxVhca *v, void *obj)
-{
-    CxRq *rq = obj;
-
-    cx_object_put(v, OBJECT_CQ, rq->cqn);
-    if (rq->counter) {
-        cx_object_put(v, OBJECT_Q_COUNTER, rq->counter);
-    }
-}
+static const CxRef cx_rq_refs[] = {
+    { SYND_CQN, OBJECT_CQ, offsetof(CxRq, cqn) },
+    { SYND_Q_COUNTER, OBJECT_Q_COUNTER, offsetof(CxRq, counter), true },
+    { }
+};
 
 static void cx_rq_clear(void *obj)
 {
@@ -68,7 +47,7 @@ const CxKind cx_kind_rq = {
     .last = MAX_ETH_OBJECTS,
     .visit = cx_rq_visit,
     .link = cx_rq_link,
-    .unlink = cx_rq_unlink,
+    .refs = cx_rq_refs,
     .clear = cx_rq_clear,
 };
 

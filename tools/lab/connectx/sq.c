@@ -37,46 +37,17 @@ static void cx_sq_visit(CxArchive *a, void *obj)
 static uint32_t cx_sq_link(CxVhca *v, void *obj)
 {
     CxSq *sq = obj;
-    uint32_t syndrome = cx_wq_check(&sq->wq, LOG_SQ_STRIDE, LOG_SQ_STRIDE);
 
-    if (syndrome) {
-        return syndrome;
-    }
-    if (!cx_wq_state_valid(sq->state)) {
-        return SYND_WQ_STATE;
-    }
-    if (!cx_object_find(v, OBJECT_UAR, sq->uar)) {
-        return SYND_UAR;
-    }
-    if (!cx_object_find(v, OBJECT_PD, sq->pd)) {
-        return SYND_PD;
-    }
-    if (!cx_object_find(v, OBJECT_CQ, sq->cqn)) {
-        return SYND_CQN;
-    }
-    if (sq->tisn && !cx_object_find(v, OBJECT_TIS, sq->tisn)) {
-        return SYND_TISN;
-    }
-    cx_object_get(v, OBJECT_UAR, sq->uar);
-    cx_object_get(v, OBJECT_PD, sq->pd);
-    cx_object_get(v, OBJECT_CQ, sq->cqn);
-    if (sq->tisn) {
-        cx_object_get(v, OBJECT_TIS, sq->tisn);
-    }
-    return SYND_NONE;
+    return cx_wq_check(&sq->wq, sq->state, LOG_SQ_STRIDE, LOG_SQ_STRIDE);
 }
 
-static void cx_sq_unlink(CxVhca *v, void *obj)
-{
-    CxSq *sq = obj;
-
-    cx_object_put(v, OBJECT_UAR, sq->uar);
-    cx_object_put(v, OBJECT_PD, sq->pd);
-    cx_object_put(v, OBJECT_CQ, sq->cqn);
-    if (sq->tisn) {
-        cx_object_put(v, OBJECT_TIS, sq->tisn);
-    }
-}
+static const CxRef cx_sq_refs[] = {
+    { SYND_UAR, OBJECT_UAR, offsetof(CxSq, uar) },
+    { SYND_PD, OBJECT_PD, offsetof(CxSq, pd) },
+    { SYND_CQN, OBJECT_CQ, offsetof(CxSq, cqn) },
+    { SYND_TISN, OBJECT_TIS, offsetof(CxSq, tisn), true },
+    { }
+};
 
 static void cx_sq_clear(void *obj)
 {
@@ -90,7 +61,7 @@ const CxKind cx_kind_sq = {
     .last = MAX_ETH_OBJECTS,
     .visit = cx_sq_visit,
     .link = cx_sq_link,
-    .unlink = cx_sq_unlink,
+    .refs = cx_sq_refs,
     .clear = cx_sq_clear,
 };
 

@@ -55,21 +55,10 @@ static void cx_tis_visit(CxArchive *a, void *obj)
     cx_archive_u32(a, &tis->td);
 }
 
-static uint32_t cx_tis_link(CxVhca *v, void *obj)
-{
-    CxTis *tis = obj;
-
-    if (!cx_object_find(v, OBJECT_TD, tis->td)) {
-        return SYND_TD;
-    }
-    cx_object_get(v, OBJECT_TD, tis->td);
-    return SYND_NONE;
-}
-
-static void cx_tis_unlink(CxVhca *v, void *obj)
-{
-    cx_object_put(v, OBJECT_TD, ((CxTis *)obj)->td);
-}
+static const CxRef cx_tis_refs[] = {
+    { SYND_TD, OBJECT_TD, offsetof(CxTis, td) },
+    { }
+};
 
 const CxKind cx_kind_tis = {
     .name = "TIS",
@@ -77,8 +66,7 @@ const CxKind cx_kind_tis = {
     .first = 1,
     .last = MAX_ETH_OBJECTS,
     .visit = cx_tis_visit,
-    .link = cx_tis_link,
-    .unlink = cx_tis_unlink,
+    .refs = cx_tis_refs,
 };
 
 int cx_create_tis(CxCommand *c)

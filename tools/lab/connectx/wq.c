@@ -36,7 +36,12 @@ void cx_wq_visit(CxArchive *a, CxWq *wq)
     cx_archive_pages(a, &wq->pages);
 }
 
-uint32_t cx_wq_check(const CxWq *wq, uint32_t log_min_stride,
+static bool cx_wq_state_valid(uint32_t state)
+{
+    return state == WQ_RST || state == WQ_RDY || state == WQ_ERR;
+}
+
+uint32_t cx_wq_check(const CxWq *wq, uint32_t state, uint32_t log_min_stride,
                      uint32_t log_max_stride)
 {
     if (wq->log_size > LOG_MAX_WQ_SIZE || wq->log_stride < log_min_stride ||
@@ -45,7 +50,7 @@ uint32_t cx_wq_check(const CxWq *wq, uint32_t log_min_stride,
                                    1ull << wq->pages.log_page)) {
         return SYND_SIZE;
     }
-    return SYND_NONE;
+    return cx_wq_state_valid(state) ? SYND_NONE : SYND_WQ_STATE;
 }
 
 /* Entries do not cross pages: both are powers of two, pages the larger one. */
@@ -66,11 +71,6 @@ bool cx_wq_posted(CxVhca *v, const CxWq *wq, unsigned record, uint16_t *counter)
     smp_rmb();
     *counter = be32_to_cpu(be);
     return true;
-}
-
-bool cx_wq_state_valid(uint32_t state)
-{
-    return state == WQ_RST || state == WQ_RDY || state == WQ_ERR;
 }
 
 /* RST and ERR can be reached from everywhere, RDY not from ERR. */
