@@ -11,7 +11,6 @@
 #include "refusals.h"
 
 enum {
-    NONE = 0xabcdef,            /* a number that no object has */
     FRAME = 200,                /* bytes */
     PATIENCE = 5000,            /* ms, for a completion that is to come */
     ROOM = 4 << 20,
@@ -41,13 +40,6 @@ BUILD(group)
 BUILD(entry)
 BUILD(list)
 
-#define BUILD_ID(name, opcode, id)                                          \
-    static void name(struct bench *b, struct fw *fw, struct fw_cmd *c)      \
-    {                                                                       \
-        (void)b, (void)fw;                                                  \
-        fw_cmd_init(c, opcode, 0, 16, 16);                                  \
-        cmd_set(c, F_IN_ID24, id);                                          \
-    }
 BUILD_ID(build_dealloc_td, OP_DEALLOC_TRANSPORT_DOMAIN, have.td)
 BUILD_ID(build_dealloc_counter, OP_DEALLOC_Q_COUNTER, have.counter)
 BUILD_ID(build_destroy_tis, OP_DESTROY_TIS, have.tis)

@@ -8,8 +8,6 @@
 
 #include "refusals.h"
 
-enum { NONE = 0xabcdef };               /* a number that no object has */
-
 /* One object of each kind, each used by the next. */
 static struct {
     uint32_t uar, pd;
@@ -49,13 +47,6 @@ static void build_mkey(struct bench *b, struct fw *fw, struct fw_cmd *c)
     fw_mkey_cmd(fw, c, have.pd, fw_alloc(fw, 65536, 4096), 65536, 12);
 }
 
-#define BUILD_ID(name, opcode, id)                                          \
-    static void name(struct bench *b, struct fw *fw, struct fw_cmd *c)      \
-    {                                                                       \
-        (void)b, (void)fw;                                                  \
-        fw_cmd_init(c, opcode, 0, 16, 16);                                  \
-        cmd_set(c, F_IN_ID24, id);                                          \
-    }
 BUILD_ID(build_destroy_mkey, OP_DESTROY_MKEY, have.mkey.index)
 BUILD_ID(build_destroy_eq, OP_DESTROY_EQ, have.eq.eqn)
 BUILD_ID(build_destroy_cq, OP_DESTROY_CQ, have.cq.cqn)

@@ -25,6 +25,17 @@ struct refusal {
     uint32_t syndrome;
 };
 
+enum { NONE = 0xabcdef };               /* a number that no object has */
+
+/* Builds a command that names an object, and no more. */
+#define BUILD_ID(name, opcode, id)                                          \
+    static void name(struct bench *b, struct fw *fw, struct fw_cmd *c)      \
+    {                                                                       \
+        (void)b, (void)fw;                                                  \
+        fw_cmd_init(c, opcode, 0, 16, 16);                                  \
+        cmd_set(c, F_IN_ID24, id);                                          \
+    }
+
 /* Sends each through fw and checks the answer and that nothing changed. */
 void refusals_run(struct bench *b, struct fw *fw, const struct refusal *table, unsigned n);
 /* One command that is to be refused, however it was made. */
