@@ -15,6 +15,7 @@
 
 #include "../lib/fweth.h"
 #include "../lib/lab.h"
+#include "../lib/random.h"
 #include "bench.h"
 
 enum { PAGE = 4096, FRAMES = 4 * PAGE, STEPS = 200, RING = 1 << ETH_LOG_QUEUE, MAX_BLOCKS = 16 };
@@ -24,10 +25,7 @@ static uint64_t state;
 
 static uint32_t any(uint32_t below)
 {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return below ? (state >> 16) % below : 0;
+    return random_below(&state, below);
 }
 
 static uint64_t any64(void)

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <sys/mman.h>
 
+#include "../lib/random.h"
 #include "tracked.h"
 
 void tracked_open(struct tracked *t, struct vf *v, unsigned chunks)
@@ -84,10 +85,7 @@ void tracked_works(struct tracked *t, const char *what)
 
 unsigned tracked_chosen(struct tracked *t, unsigned below)
 {
-    t->seed ^= t->seed << 13;
-    t->seed ^= t->seed >> 7;
-    t->seed ^= t->seed << 17;
-    return t->seed % below;
+    return random_next(&t->seed) % below;
 }
 
 unsigned tracked_rounds(unsigned few)

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "../../connectx/frame.h"
+#include "../lib/random.h"
 #include "../lib/tap.h"
 
 enum { TCP = 6, UDP = 17, HOP = 0, FRAGMENT = 44, OPTIONS = 60, ROUTING = 43, AH = 51 };
@@ -602,10 +603,7 @@ static uint64_t state;
 
 static uint32_t any(uint32_t below)
 {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return below ? (state >> 16) % below : 0;
+    return random_below(&state, below);
 }
 
 static struct recipe any_recipe(void)
