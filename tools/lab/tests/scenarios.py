@@ -74,8 +74,8 @@ def nested(protocol, kernel, size, options=()):
 def guest(name, kernel, limit, *words, vfs=2):
     """A Linux moves with its NIC's own driver and its connections, as `make demo-guest` shows it."""
     return Scenario(name, ["tools/lab/demo/guest", "--tap", *words, f"{PROGRAMS}/guest"], kernels=(kernel,), driver="ferry",
-                    vfs=vfs, nic={"state-size": "1M", "ethernet": "on"}, smp=2, alone=True, own_boot=True,
-                    limit=limit, options=[*NO_SCAN, *LOGGING, "--mem", "1536" if kernel == "stock" else "3072"])
+                    vfs=vfs, nic={"state-size": "1M", "ethernet": "on"}, smp=2, alone=True, limit=limit,
+                    options=[*NO_SCAN, *LOGGING, "--mem", "1536" if kernel == "stock" else "3072"])
 
 
 # Of each race; the kernel that finds most with them is also the slowest.

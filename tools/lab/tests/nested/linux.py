@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A QEMU whose guest is a Linux, Debian's own, with the driver of its NIC (tools/lab/guest/nested-init)."""
 
+import contextlib
 import re
 import time
 from dataclasses import replace
 
 from qemus import TRACKED
-from vmm import Trouble, Vmm
+from vmm import PATIENCE, Trouble, Vmm
 
 MEMORY = 160
 BOOT_PATIENCE = 1500            # an emulated machine in an emulated machine
-PATIENCE = 90
 APPEND = ("console=ttyS1 loglevel=4 panic=-1 tsc=nowatchdog no_timer_check nokaslr mitigations=off audit=0 "
           "apparmor=0 cryptomgr.notests "
           "random.trust_cpu=on rcupdate.rcu_cpu_stall_timeout=300")
@@ -53,16 +53,18 @@ class Linux(Vmm):
             raise Trouble(f"{self.name}'s guest: `{command}` ended with '{line}': " + " | ".join(lines[-6:]))
         return lines
 
+    def log_files(self):
+        return [*super().log_files(), self.console_file]
+
     def logs(self):
         yield from super().logs()
         if self.process.poll() is None:
-            # Where its CPU is, three times: a loop, or sleep?
+            yield from self._where()
+
+    def _where(self):
+        """Where its CPU is, three times: a loop, or sleep?"""
+        with contextlib.suppress(Trouble):
             for _ in range(3):
                 said = self.ask("human-monitor-command", **{"command-line": "info registers"})
                 yield from (f"registers: {line}" for line in said.splitlines() if re.search("[RE]IP|HLT|RSP", line))
                 time.sleep(0.3)
-        try:
-            with open(self.console_file, encoding="utf-8", errors="replace") as file:
-                yield from (f"console: {line}" for line in file.read().splitlines()[-12:])
-        except FileNotFoundError:
-            pass

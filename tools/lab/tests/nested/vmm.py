@@ -9,6 +9,7 @@ import json
 import os
 import re
 import select
+import shutil
 import socket
 import subprocess
 import time
@@ -169,9 +170,16 @@ class Vmm:
         with open(self.errors_file, encoding="utf-8", errors="replace") as file:
             return file.read()
 
+    def log_files(self):
+        return [self.errors_file, self.trace_file]
+
+    def keep_logs(self, folder):
+        for path in filter(os.path.exists, self.log_files()):
+            shutil.copy(path, folder)
+
     def logs(self):
-        """The last lines of both logs, for a person."""
-        for path in (self.errors_file, self.trace_file):
+        """The last lines of its logs, for a person."""
+        for path in self.log_files():
             with contextlib.suppress(FileNotFoundError), open(path, encoding="utf-8", errors="replace") as file:
                 for line in file.read().splitlines()[-LOG_LINES:]:
                     yield f"{os.path.basename(path)}: {line}"
