@@ -123,7 +123,7 @@ static struct ferry_image *make_next(struct ferry_vf *vf,
 	}
 	if (image) {
 		ferry_queue_assign(queue, image, FERRY_IMAGE_FIRMWARE);
-		wake_up_all(&vf->slot.wait);	/* as in assign() */
+		wake_up_all(&vf->slot.wait);	/* as in save.c's assign() */
 	}
 	return image;
 }
