@@ -81,10 +81,16 @@ static void end(struct turn *t)
        "%s: then a reset brings the VF back", mig_name(t->goal));
 }
 
-/* Value: the waiter came back while the SAVE was under way. */
+/* Value: the waiter came back while the SAVE was under way. If not, says how much of the SAVE was left for it to do so. */
 static bool waiter_left(struct turn *t)
 {
-    return wait_until(child_over(&t->waiter) || !is_saving(t), RELOAD_MS) && is_saving(t);
+    double left = t->until - now_ms();
+
+    if (wait_until(child_over(&t->waiter) || !is_saving(t), RELOAD_MS) && is_saving(t))
+        return true;
+    tap_diag("%.0f ms before the end of the SAVE the waiter should have gone; now, %.0f ms after it, it %s",
+             left, now_ms() - t->until, child_over(&t->waiter) ? "is gone" : child_sleeps(&t->waiter) ? "sleeps" : "runs");
+    return false;
 }
 
 static void test_reset(struct bench *b, int goal)
