@@ -40,6 +40,9 @@ FERRY = [
     Scenario("ferry-report", [f"{TOOL}/report"], driver="ferry", own_boot=True),
     Scenario("ferry-completion", [f"{TOOL}/completion.sh"], driver="ferry"),
 
+    # what doctor says of machines that are made up, file by file
+    Scenario("ferry-machines", [f"{TOOL}/machines"], host=True),
+
     # pipes, links, limits, what does not answer: on devices that are pretended
     Scenario("ferry-operating", [f"{TOOL}/operating"], host=True),
 
