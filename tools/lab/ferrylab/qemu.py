@@ -97,7 +97,7 @@ class Qemu:
         if not (MODEL / "meson.build").exists():
             raise LabError(f"the model of the NIC is not there: {MODEL} has no meson.build")
         name = digest(MODEL)
-        target = self._folder / "bin" / (f"{name}-sanitized" if sanitize else name) / "qemu-system-x86_64"
+        target = self.binaries() / (f"{name}-sanitized" if sanitize else name) / "qemu-system-x86_64"
         if target.exists():
             os.utime(target.parent)
             return target
@@ -108,6 +108,10 @@ class Qemu:
 
     def build_folder(self):
         return self._folder / "build"
+
+    def binaries(self):
+        """A folder for each, named by the digest of the model in it."""
+        return self._folder / "bin"
 
     def firmware(self):
         return self._folder / "firmware"
@@ -126,7 +130,7 @@ class Qemu:
                 link_sanitized(build, partial)
             else:
                 shutil.copy2(build / "qemu-system-x86_64", partial)
-        forget_old_binaries(self._folder / "bin")
+        forget_old_binaries(self.binaries())
 
 
 def unpack_source(dsc, folder):
@@ -174,20 +178,37 @@ def update_model(target):
 
 def link_sanitized(build, out):
     """The same QEMU with sanitizers in the model, and nowhere else: the rest is linked as it has been built."""
-    database = subprocess.run(["ninja", "-t", "compdb", "-x"], cwd=build, capture_output=True, text=True, check=True).stdout
-    commands = json.loads(database)
-    link = next(entry["command"] for entry in commands if entry["output"] == "qemu-system-x86_64")
+    parts = Parts(build)
     with step("building the model with sanitizers"):
-        for entry in commands:
-            if "/hw/net/connectx/" in entry["file"]:
-                object_file = str(out / Path(entry["output"]).name)
-                command = entry["command"].replace(entry["output"], object_file)
-                run_logged(shlex.split(command) + SANITIZERS, LOG, "building the model with sanitizers", cwd=build)
-                link = link.replace(entry["output"], object_file)
-        link = link.replace("-o qemu-system-x86_64", f"-o {out / 'qemu-system-x86_64'}")
-        run_logged(shlex.split(link) + SANITIZERS, LOG, "linking QEMU with sanitizers", cwd=build)
+        objects = {name: parts.compile(name, out / f"{name}.o", SANITIZERS) for name in parts.model}
+        parts.link(out / "qemu-system-x86_64", objects, SANITIZERS)
     for path in out.glob("*.o*"):
         path.unlink()
+
+
+class Parts:
+    """How QEMU is linked of its objects, for those of the model to be others, and how each of those is compiled."""
+
+    def __init__(self, build):
+        self._build = build
+        database = subprocess.run(["ninja", "-t", "compdb", "-x"], cwd=build, capture_output=True, text=True, check=True).stdout
+        commands = json.loads(database)
+        self._link = next(entry["command"] for entry in commands if entry["output"] == "qemu-system-x86_64")
+        self.model = {Path(entry["file"]).name: entry for entry in commands if "/hw/net/connectx/" in entry["file"]}
+
+    def compile(self, name, out, more=(), source=None):
+        """Into the file OUT, which is returned; with MORE options; SOURCE is another text, beside its own headers."""
+        entry = self.model[name]
+        command = entry["command"].replace(entry["output"], str(out)).replace(entry["file"], str(source or entry["file"]))
+        run_logged(shlex.split(command) + list(more), LOG, f"compiling {name} of the model", cwd=self._build)
+        return out
+
+    def link(self, out, objects, more=()):
+        """OBJECTS: the model's, by their sources' names."""
+        command = self._link.replace("-o qemu-system-x86_64", f"-o {out}")
+        for name, path in objects.items():
+            command = command.replace(self.model[name]["output"], str(path))
+        run_logged(shlex.split(command) + list(more), LOG, "linking QEMU with another model", cwd=self._build)
 
 
 def forget_old_binaries(folder):

@@ -13,10 +13,11 @@ CHECKOUT = os.path.realpath(f"{HERE}/../../../..")
 COPIES = f"{CHECKOUT}/build/mutants"
 
 
-def prepare(name):
+def prepare(name, tests=True):
     """A copy of what is built and run, kept from one run to the next so that only what changes is built.
 
-    The lab in it builds the modules and, where its model differs, QEMU. For who is in the checkout's top folder.
+    The lab in it builds the modules and, where its model differs, QEMU. For who is in the checkout's top folder. TESTS: the
+    suite's programs are those of the checkout, and the copy has no others.
     """
     copy = f"{COPIES}/{name}"
     tracked = subprocess.run(["git", "ls-files", "drivers", "include", "tools", "Makefile"], check=True, text=True,
@@ -28,8 +29,9 @@ def prepare(name):
             os.makedirs(os.path.dirname(target), exist_ok=True)
             shutil.copyfile(file, target)
             shutil.copymode(file, target)
-    shutil.rmtree(f"{copy}/build/tests", ignore_errors=True)
-    shutil.copytree("build/tests/conformance", f"{copy}/build/tests/conformance")
+    if tests:
+        shutil.rmtree(f"{copy}/build/tests", ignore_errors=True)
+        shutil.copytree("build/tests/conformance", f"{copy}/build/tests/conformance")
     return copy
 
 
