@@ -48,7 +48,7 @@ FERRY = [
 
     # looking at streams takes no device
     Scenario("ferry-inspect", [f"{TOOL}/inspect.sh"], host=True),
-    Scenario("ferry-analyser", [f"{PROGRAMS}/analyser", CORPUS, "corpus", "made", "cuts", "flips", "packets", "large"],
+    Scenario("ferry-analyser", [f"{PROGRAMS}/analyser", CORPUS, "corpus", "made", "cuts", "flips", "packets", "images", "large"],
              host=True),
     # what drivers saved: VF 0 is the kernel's own driver's
     Scenario("ferry-saved", [f"{TOOL}/saved.sh"], driver="in-tree,ferry", nic=STATE),

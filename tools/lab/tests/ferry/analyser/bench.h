@@ -54,6 +54,7 @@ void test_made(struct bench *b);
 void test_cuts(struct bench *b);
 void test_flips(struct bench *b);
 void test_packets(struct bench *b);
+void test_images(struct bench *b);
 void test_large(struct bench *b);
 
 #endif

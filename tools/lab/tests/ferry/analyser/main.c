@@ -17,6 +17,7 @@ static const struct group groups[] = {
     { "cuts", test_cuts },
     { "flips", test_flips },
     { "packets", test_packets },
+    { "images", test_images },
     { "large", test_large },
     { }
 };

@@ -85,6 +85,7 @@ static void describe(struct file *f, uint32_t device, uint32_t count, uint32_t s
 {
     struct ferry_packet_device about = {
         .flags = htole32(flags), .vendor = htole16(0x15b3), .device = htole16(0x101e), .count = htole32(count),
+        .subsystem_vendor = htole16(0x15b4), .subsystem_device = htole16(0x22), .revision = htole32(3), .features = htole32(5),
         .name = "0000:01:00.1", .driver = "mlx5_ferry_vfio_pci",
     };
 
@@ -220,6 +221,89 @@ static void every_cut(struct bench *b)
     ok_eq(unseen, 0, "every cut is found");
 }
 
+/* What is told of the packets of a file that is right */
+struct told {
+    const struct file *file;
+    uint64_t count;
+    unsigned devices, phases, configs, wrong;
+};
+
+static bool describes(const struct ferry_packet_device *about, uint32_t number)
+{
+    return about->flags == (number ? 0 : FERRY_DEVICE_STOPPED) && about->vendor == 0x15b3 && about->device == 0x101e &&
+           about->subsystem_vendor == 0x15b4 && about->subsystem_device == 0x22 && about->revision == 3 &&
+           about->features == 5 && about->count == 2 && !strcmp(about->name, "0000:01:00.1") &&
+           !strcmp(about->driver, "mlx5_ferry_vfio_pci");
+}
+
+static void told_packet(void *context, const struct ferry_saved_packet *packet)
+{
+    struct told *told = context;
+    struct ferry_packet wire;
+    bool known = packet->type == FERRY_PACKET_DEVICE || packet->type == FERRY_PACKET_PHASE_END, same;
+
+    memcpy(&wire, told->file->bytes + packet->offset, sizeof(wire));
+    same = packet->number == told->count++ && packet->type == le32toh(wire.type) && packet->size == le32toh(wire.size) &&
+           packet->device == le32toh(wire.device) && packet->known == known &&
+           /* one that carries a stream is told when it begins */
+           packet->present == (packet->type == FERRY_PACKET_DATA ? 0 : packet->size) &&
+           packet->head_length == (packet->present < FERRY_SAVED_HEAD ? packet->present : FERRY_SAVED_HEAD) &&
+           !memcmp(packet->head, told->file->bytes + packet->offset + sizeof(wire), packet->head_length);
+    if (packet->type == FERRY_PACKET_DEVICE) {
+        same = same && describes(&packet->about, packet->device);
+        told->devices++;
+    } else if (packet->type == FERRY_PACKET_PHASE_END) {
+        struct ferry_packet_phase phase;
+
+        memcpy(&phase, packet->head, sizeof(phase));
+        same = same && packet->phase.phase == le32toh(phase.phase) && packet->phase.bytes == le64toh(phase.bytes) &&
+               packet->phase.total == le64toh(phase.total) && !packet->phase.reserved;
+        told->phases++;
+    }
+    told->configs += packet->type == FERRY_PACKET_CONFIG;
+    if (!same && !told->wrong++)
+        tap_diag("packet %llu, at %llu, type %u", (unsigned long long)packet->number, (unsigned long long)packet->offset,
+                 packet->type);
+}
+
+static void every_field(struct bench *b, size_t piece)
+{
+    static const struct ferry_saved_events events = { .packet = told_packet };
+    const struct ferry_saved_summary *summary;
+    struct ferry_saved *saved;
+    static struct file f;
+    struct told told = { .file = &f };
+
+    write_file(&f, b, FERRY_HEADER_CHECKED, NOTHING);
+    saved = ferry_saved_new(&events, &told, 0);
+    for (size_t at = 0; at < f.length; at += piece)
+        ferry_saved_feed(saved, f.bytes + at, piece < f.length - at ? piece : f.length - at, NULL);
+    summary = ferry_saved_end(saved);
+    ok(told.devices == 2 && told.configs == 2 && told.phases == 6 && !told.wrong, "each packet is told as it is, in pieces of %zu",
+       piece);
+    ok(summary->packaged && summary->version == FERRY_PACKET_VERSION && summary->flags == FERRY_HEADER_CHECKED &&
+       summary->bytes == f.length && summary->packets == told.count && summary->devices == 2, "and so is the file");
+    for (unsigned i = 0; i < 2; i++)
+        ok(describes(&summary->device[i].about, i) && summary->device[i].config_bytes == CONFIG && summary->device[i].ended &&
+           summary->device[i].stream.bytes == f.total[i], "and device %u", i);
+    ferry_saved_free(saved);
+}
+
+static void names(void)
+{
+    static const char *const packets[] = { "unknown", "device", "configuration", "data", "phase end", "unknown" };
+    static const char *const answers[] = { "unknown", "accept", "initial loaded", "ready", "go", "started", "failed", "alive",
+                                           "unknown" };
+    static const char *const phases[] = { "unknown", "initial", "dirty", "stop-copy", "unknown", "unknown" };
+    bool same = true;
+
+    for (unsigned i = 0; i < 6; i++)
+        same = same && !strcmp(ferry_packet_name(i), packets[i]) && !strcmp(ferry_packet_phase_name(i), phases[i]);
+    for (unsigned i = 0; i < 9; i++)
+        same = same && !strcmp(ferry_packet_name(15 + i), answers[i]);
+    ok(same && !strcmp(ferry_packet_name(UINT32_MAX), "unknown"), "packets and phases have their names");
+}
+
 void test_packets(struct bench *b)
 {
     static const size_t pieces[] = { 1, 15, 16, 17, 300 };
@@ -248,4 +332,7 @@ void test_packets(struct bench *b)
     }
     every_bit(b);
     every_cut(b);
+    every_field(b, ROOM);
+    every_field(b, 1);
+    names();
 }
