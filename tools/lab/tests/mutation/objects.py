@@ -57,8 +57,9 @@ class Objects:
         with open(source, "wb") as out:
             out.write(text)
         words, folder, path = self.command(file)
-        done = subprocess.run([*words, "-g0", "-iquote", os.path.dirname(path), "-o", target, "-c", source], cwd=folder,
-                              capture_output=True, check=False)
+        # what only the linker misses, as ERR_PTR() outside of a kernel, is no fault either
+        done = subprocess.run([*words, "-g0", "-Werror=implicit-function-declaration", "-iquote", os.path.dirname(path), "-o", target,
+                               "-c", source], cwd=folder, capture_output=True, check=False)
         if done.returncode:
             return None
         with open(target, "rb") as made:
