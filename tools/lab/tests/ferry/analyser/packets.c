@@ -22,7 +22,7 @@ struct file {
 enum fault {
     NOTHING, UNKNOWN_VERSION, UNKNOWN_FLAGS, UNKNOWN_TYPE, LIVE_TYPE, WRONG_SIZE, TOO_LONG, NOT_DESCRIBED,
     DESCRIBED_AGAIN, DEVICE_FLAGS, OTHER_COUNT, NO_COUNT, DEVICE_BEYOND, CONFIG_AGAIN, CONFIG_TOO_LONG, CONFIG_EARLY, CONFIG_MISSING, PHASE_UNKNOWN, PHASE_LATE,
-    PHASE_BYTES, PHASE_TOTAL, PHASE_RESERVED, BEHIND_THE_END, NO_END, ONE_MISSING, CRC_UNASKED, STREAM_CUT, LONGEST_CUT, FAULTS,
+    PHASE_BYTES, PHASE_TOTAL, PHASE_RESERVED, BEHIND_THE_END, NO_END, ONE_MISSING, NO_DATA, CRC_UNASKED, STREAM_CUT, LONGEST_CUT, FAULTS,
     LONGEST_CONFIG,         /* is no fault */
 };
 
@@ -55,6 +55,7 @@ static const struct {
     [BEHIND_THE_END] = { "data behind the end of a device", "behind the last phase" },
     [NO_END] = { "a device without its end", "before the last phase" },
     [ONE_MISSING] = { "a device that is missing", "inside a record's header" },
+    [NO_DATA] = { "a device without data", "the stream is empty" },
     [CRC_UNASKED] = { "a checksum that the header denies", "the header says that there is none" },
     [STREAM_CUT] = { "a stream that is cut short", "is cut short" },
     [LONGEST_CUT] = { "a packet as long as one may be, of which the rest is missing,", "of its 1048576 bytes are missing" },
@@ -145,7 +146,8 @@ static void write_streams(struct file *f, const struct seed *one, const struct s
     size_t half = one->length / 2;
 
     data(f, 0, one->stream, half);
-    data(f, 1, other->stream, 7);
+    if (fault != NO_DATA)
+        data(f, 1, other->stream, 7);
     phase_end(f, 0, fault == PHASE_UNKNOWN ? 9 : FERRY_PACKET_PHASE_INITIAL, NOTHING);
     /* begun anew */
     phase_end(f, 0, FERRY_PACKET_PHASE_DIRTY, NOTHING);
@@ -166,7 +168,8 @@ static void write_streams(struct file *f, const struct seed *one, const struct s
         return;
     phase_end(f, 1, FERRY_PACKET_PHASE_INITIAL, NOTHING);
     config(f, 1, CONFIG);
-    data(f, 1, other->stream + 7, other->length - 7);
+    if (fault != NO_DATA)
+        data(f, 1, other->stream + 7, other->length - 7);
     if (fault != NO_END)
         phase_end(f, 1, FERRY_PACKET_PHASE_STOP_COPY, NOTHING);
 }
