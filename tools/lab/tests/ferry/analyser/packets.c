@@ -292,6 +292,40 @@ static void every_field(struct bench *b, size_t piece)
     ferry_saved_free(saved);
 }
 
+/* What is missing at the end is said of the end, also where a packet is cut short before it. */
+struct end {
+    size_t length;
+    unsigned there, elsewhere;
+};
+
+static void told_missing(void *context, const struct ferry_finding *finding)
+{
+    struct end *end = context;
+
+    if (strncmp(finding->text, "the file ends ", 14))
+        return;
+    if (finding->offset == end->length)
+        end->there++;
+    else
+        end->elsewhere++;
+}
+
+static void end_behind_a_cut(struct bench *b)
+{
+    static const struct ferry_saved_events events = { .packet_finding = told_missing };
+    static struct file f;
+    struct ferry_saved *saved;
+    struct end end;
+
+    write_file(&f, b, 0, LONGEST_CUT);
+    end = (struct end){ .length = f.length };
+    saved = ferry_saved_new(&events, &end, 0);
+    ferry_saved_feed(saved, f.bytes, f.length, NULL);
+    ferry_saved_end(saved);
+    ok(end.there == 2 && !end.elsewhere, "of two devices the last phase is missing, at the end of the file");
+    ferry_saved_free(saved);
+}
+
 static void names(void)
 {
     static const char *const packets[] = { "unknown", "device", "configuration", "data", "phase end", "unknown" };
@@ -337,5 +371,6 @@ void test_packets(struct bench *b)
     every_cut(b);
     every_field(b, ROOM);
     every_field(b, 1);
+    end_behind_a_cut(b);
     names();
 }
