@@ -138,6 +138,8 @@ SCENARIOS = [
 
     # the model's packet functions, without a VM
     Scenario("frames", [f"{PROGRAMS}/frames"], host=True),
+    # what it refuses to be, in a QEMU that boots nothing
+    Scenario("properties", [f"{HERE}/properties"], host=True),
     # the model by itself: the test is the PF's driver
     Scenario("bare", bare("commands", "objects", "caps", "states", "images", "chunks", "tracker", "faults", "workload",
                           "no-ethernet", "export"), driver="vfio-pci", vfs=0, nic=SLOW_IMAGES),
