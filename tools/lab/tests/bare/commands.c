@@ -6,7 +6,33 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../../connectx/ifc-eth.h"
 #include "refusals.h"
+
+/* ---- registers ---- */
+
+enum { VERSION_MAJOR = 28, VERSION_MINOR = 40, VERSION_SUB = 1000 };     /* the default */
+
+static uint32_t queue_low(struct fw *fw)
+{
+    return fw_read32(fw, ISEG_CMDQ_ADDR_L) & 0xfffff000;
+}
+
+static void test_registers(struct bench *b)
+{
+    struct vf *v = bench_running_vf(b, 0);
+    struct fw *fw = &v->fw;
+
+    ok(fw_read32(fw, ISEG_FW_REV) == (VERSION_MINOR << 16 | VERSION_MAJOR) &&
+       fw_read32(fw, ISEG_CMDIF_REV) == (CMDIF_REV << 16 | VERSION_SUB) &&
+       fw_read32(fw, ISEG_HEALTH_FW_VER) == (VERSION_MAJOR << 16 | VERSION_MINOR), "a function tells its firmware's version");
+    ok_eq(fw_read32(fw, ISEG_INITIALIZING), FW_RESET_SUPPORTED, "it is not in reset, and can be reset by its firmware");
+    ok(!fw_read32(fw, ISEG_HEALTH_RFR) && !fw_read32(fw, ISEG_HEALTH_SYND), "it is healthy");
+    ok(fw_read32(fw, ISEG_CMDQ_ADDR_H) == fw_iova(fw, fw->m.queue) >> 32 &&
+       queue_low(fw) == (uint32_t)fw_iova(fw, fw->m.queue), "it tells where its command queue is");
+    vfio_reset(&v->fn);
+    ok(!fw_read32(fw, ISEG_CMDQ_ADDR_H) && !queue_low(fw), "after a reset there is none");
+}
 
 /* ---- up and down ---- */
 
@@ -85,12 +111,6 @@ static void build_reg(struct bench *b, struct fw *fw, struct fw_cmd *c)
     cmd_set(c, F_ACCESS_REG_ID, REG_HOST_ENDIANNESS);
 }
 
-static void build_teardown(struct bench *b, struct fw *fw, struct fw_cmd *c)
-{
-    (void)b, (void)fw;
-    simple(c, OP_TEARDOWN_HCA, 0);
-}
-
 static const struct refusal of_arguments[] = {
     { "ENABLE_HCA of a function that is not there", build_enable,
       { { F_IN_FUNCTION_ID, 200 } }, ST_BAD_PARAM, SYND_FUNCTION },
@@ -100,14 +120,8 @@ static const struct refusal of_arguments[] = {
       { { F_SET_ISSI_CURRENT, 5 } }, ST_BAD_PARAM, SYND_ISSI },
     { "QUERY_PAGES without telling which", build_pages,
       { { F_IN_OP_MOD, 0 } }, ST_BAD_PARAM, SYND_OP_MOD },
-    { "QUERY_PAGES with an unknown op_mod", build_pages,
-      { { F_IN_OP_MOD, 4 } }, ST_BAD_PARAM, SYND_OP_MOD },
     { "ACCESS_REG of an unknown register", build_reg,
       { { F_ACCESS_REG_ID, 0x1234 } }, ST_BAD_PARAM, SYND_REGISTER },
-    { "ACCESS_REG with an unknown op_mod", build_reg,
-      { { F_IN_OP_MOD, 2 } }, ST_BAD_PARAM, SYND_OP_MOD },
-    { "TEARDOWN_HCA with an unknown op_mod", build_teardown,
-      { { F_IN_OP_MOD, 1 } }, ST_BAD_PARAM, SYND_OP_MOD },
     { "an unknown opcode", build_enable,
       { { F_IN_OPCODE, 0x7777 } }, ST_BAD_OP, SYND_NONE },
     { "opcode 0", build_enable, { { F_IN_OPCODE, 0 } }, ST_BAD_OP, SYND_NONE },
@@ -192,6 +206,78 @@ static const struct shape shapes[] = {
     { "QUERY_GENERAL_OBJECT", OP_QUERY_GENERAL_OBJECT, 0, 16, 64, true, { { F_OBJ_ID } } },
     { "DESTROY_GENERAL_OBJECT", OP_DESTROY_GENERAL_OBJECT, 0, 16, 16, true, { { F_OBJ_ID } } },
 };
+
+/* What there is with Ethernet alone */
+static const struct shape eth_shapes[] = {
+    { "QUERY_VPORT_STATE", OP_QUERY_VPORT_STATE, 0, 16, 16, false, { } },
+    { "QUERY_NIC_VPORT_CONTEXT", OP_QUERY_NIC_VPORT_CONTEXT, 0, 16, 272, false, { } },
+    { "MODIFY_NIC_VPORT_CONTEXT", OP_MODIFY_NIC_VPORT_CONTEXT, 0, 512, 16, false, { } },
+    { "QUERY_VPORT_COUNTER", OP_QUERY_VPORT_COUNTER, 0, 32, 528, false, { } },
+    { "ALLOC_Q_COUNTER", OP_ALLOC_Q_COUNTER, 0, 16, 16, false, { } },
+    { "DEALLOC_Q_COUNTER", OP_DEALLOC_Q_COUNTER, 0, 16, 16, true, { ID24 } },
+    { "QUERY_Q_COUNTER", OP_QUERY_Q_COUNTER, 0, 32, 256, false, { } },
+    { "ALLOC_TRANSPORT_DOMAIN", OP_ALLOC_TRANSPORT_DOMAIN, 0, 16, 16, true, { } },
+    { "DEALLOC_TRANSPORT_DOMAIN", OP_DEALLOC_TRANSPORT_DOMAIN, 0, 16, 16, true, { ID24 } },
+    { "CREATE_TIS", OP_CREATE_TIS, 0, 192, 16, false, { } },
+    { "DESTROY_TIS", OP_DESTROY_TIS, 0, 16, 16, true, { ID24 } },
+    { "CREATE_RQT", OP_CREATE_RQT, 0, 272, 16, false, { } },
+    { "MODIFY_RQT", OP_MODIFY_RQT, 0, 272, 16, false, { } },
+    { "DESTROY_RQT", OP_DESTROY_RQT, 0, 16, 16, true, { ID24 } },
+    { "CREATE_TIR", OP_CREATE_TIR, 0, 272, 16, false, { } },
+    { "MODIFY_TIR", OP_MODIFY_TIR, 0, 272, 16, false, { } },
+    { "DESTROY_TIR", OP_DESTROY_TIR, 0, 16, 16, true, { ID24 } },
+    { "CREATE_SQ", OP_CREATE_SQ, 0, 272, 16, false, { } },
+    { "MODIFY_SQ", OP_MODIFY_SQ, 0, 272, 16, false, { } },
+    { "QUERY_SQ", OP_QUERY_SQ, 0, 16, 272, true, { ID24 } },
+    { "DESTROY_SQ", OP_DESTROY_SQ, 0, 16, 16, true, { ID24 } },
+    { "CREATE_RQ", OP_CREATE_RQ, 0, 272, 16, false, { } },
+    { "MODIFY_RQ", OP_MODIFY_RQ, 0, 272, 16, false, { } },
+    { "QUERY_RQ", OP_QUERY_RQ, 0, 16, 272, true, { ID24 } },
+    { "DESTROY_RQ", OP_DESTROY_RQ, 0, 16, 16, true, { ID24 } },
+    { "CREATE_FLOW_TABLE", OP_CREATE_FLOW_TABLE, 0, 64, 16, false, { } },
+    { "DESTROY_FLOW_TABLE", OP_DESTROY_FLOW_TABLE, 0, 64, 16, false, { } },
+    { "SET_FLOW_TABLE_ROOT", OP_SET_FLOW_TABLE_ROOT, 0, 64, 16, false, { } },
+    { "CREATE_FLOW_GROUP", OP_CREATE_FLOW_GROUP, 0, 1024, 16, false, { } },
+    { "DESTROY_FLOW_GROUP", OP_DESTROY_FLOW_GROUP, 0, 64, 16, false, { } },
+    { "SET_FLOW_TABLE_ENTRY", OP_SET_FLOW_TABLE_ENTRY, 0, 832, 16, false, { } },
+    { "DELETE_FLOW_TABLE_ENTRY", OP_DELETE_FLOW_TABLE_ENTRY, 0, 64, 16, false, { } },
+};
+
+/* The last one that an opcode knows; where a general object's type is, all are. */
+static unsigned last_op_mod(const struct shape *s)
+{
+    switch (s->opcode) {
+    case OP_QUERY_HCA_CAP:
+    case OP_SET_HCA_CAP:
+        return 0xff;
+    case OP_QUERY_PAGES:
+        return 3;
+    case OP_SUSPEND_VHCA:
+    case OP_RESUME_VHCA:
+    case OP_ACCESS_REG:
+    case OP_SET_FLOW_TABLE_ROOT:
+        return 1;
+    case OP_CREATE_GENERAL_OBJECT:
+    case OP_MODIFY_GENERAL_OBJECT:
+    case OP_QUERY_GENERAL_OBJECT:
+    case OP_DESTROY_GENERAL_OBJECT:
+        return 0xffff;
+    }
+    return 0;
+}
+
+static void test_op_mod(struct bench *b, const struct shape *s)
+{
+    unsigned op_mod = last_op_mod(s) + 1;
+    struct fw_cmd c;
+    char name[80];
+
+    if (op_mod > 0xffff)
+        return;
+    fw_cmd_init(&c, s->opcode, op_mod, s->inlen, s->outlen);
+    snprintf(name, sizeof(name), "%s with op_mod %u", s->name, op_mod);
+    refused(b, &b->pf, &c, ST_BAD_PARAM, SYND_OP_MOD, name);
+}
 
 static void test_lengths(struct bench *b, const struct shape *s)
 {
@@ -359,17 +445,34 @@ static void test_adapter(struct bench *b)
     accepted(&b->pf, &c, "ACCESS_REG of the host endianness");
 }
 
+static void test_shapes(struct bench *b, const struct shape *table, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        test_lengths(b, &table[i]);
+        test_op_mod(b, &table[i]);
+        test_reserved(b, &table[i]);
+    }
+}
+
+static bool has_ethernet(struct bench *b)
+{
+    struct fw_cmd c;
+
+    fw_cmd_init(&c, OP_QUERY_VPORT_STATE, 0, 16, 16);
+    return !fw_status(fw_exec(&b->pf, &c));
+}
+
 void test_commands(struct bench *b)
 {
+    test_registers(b);
     test_start(b);
     test_issi(b);
     test_adapter(b);
     refusals_run(b, &b->pf, of_arguments, sizeof(of_arguments) / sizeof(*of_arguments));
     test_pf_only(b);
-    for (unsigned i = 0; i < sizeof(shapes) / sizeof(*shapes); i++)
-        test_lengths(b, &shapes[i]);
-    for (unsigned i = 0; i < sizeof(shapes) / sizeof(*shapes); i++)
-        test_reserved(b, &shapes[i]);
+    test_shapes(b, shapes, sizeof(shapes) / sizeof(*shapes));
+    if (has_ethernet(b))
+        test_shapes(b, eth_shapes, sizeof(eth_shapes) / sizeof(*eth_shapes));
     test_delivery(b);
     test_many(b);
     test_events(b);

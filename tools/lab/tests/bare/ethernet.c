@@ -470,6 +470,112 @@ static void test_bad_sends(struct bench *b)
     expect_frame(&w->fw, &to, v->fw.ram + from.frames, "it");
 }
 
+/* ---- what a vport says ---- */
+
+static void vport_answer(struct fw *fw, struct fw_cmd *c, unsigned type, unsigned room)
+{
+    fw_cmd_init(c, OP_QUERY_NIC_VPORT_CONTEXT, 0, 16, 272 + room * NVC_LIST_ENTRY);
+    cmd_set(c, F_NIC_VPORT_QUERY_LIST_TYPE, type);
+    fw_must(fw, c, "QUERY_NIC_VPORT_CONTEXT");
+}
+
+static void test_vport(struct bench *b)
+{
+    struct fw *fw = &bench_running_vf(b, 0)->fw;
+    const uint8_t *ctx;
+    struct fw_eth e;
+    struct fw_cmd c;
+    uint64_t guid;
+
+    fw_eth_create(fw, &e);
+    guid = ifc_be64((const uint8_t[]){ e.mac[0], e.mac[1], e.mac[2], 0xff, 0xfe, e.mac[3], e.mac[4], e.mac[5] }, 0);
+    fw_eth_list_cmd(fw, &c, &e);
+    c.head_len += NVC_LIST_ENTRY;
+    ifc_set(c.in + NVC_MODIFY_IN, F_NVC_LIST_SIZE, 2);
+    memset(c.in + NVC_MODIFY_IN + NVC_LIST, 0, 2 * NVC_LIST_ENTRY);
+    c.in[NVC_MODIFY_IN + NVC_LIST + 2] = 0x02;
+    c.in[NVC_MODIFY_IN + NVC_LIST + NVC_LIST_ENTRY + 2] = 0x06;
+    accepted(fw, &c, "a list of two addresses");
+    for (unsigned room = 0; room <= 3; room++) {
+        unsigned n = room < 2 ? room : 2, wrong = 0;
+
+        vport_answer(fw, &c, NVC_LIST_UC, room);
+        ctx = c.out + NVC_QUERY_OUT;
+        for (unsigned i = 0; i < room; i++)
+            wrong += ctx[NVC_LIST + i * NVC_LIST_ENTRY + 2] != (i < n ? 0x02 + 4 * i : 0);
+        ok(ifc_get(ctx, F_NVC_LIST_SIZE) == n && !wrong, "of a list of two an answer with room for %u has %u", room, n);
+    }
+    ctx = c.out + NVC_QUERY_OUT;
+    ok(ifc_get(ctx, F_NVC_SYSTEM_GUID) == guid && ifc_get(ctx, F_NVC_PORT_GUID) == guid && ifc_get(ctx, F_NVC_NODE_GUID) == guid,
+       "the GUIDs are made of its address");
+    ok(!memcmp(ctx + NVC_MAC, e.mac, 6) && ifc_get(ctx, F_NVC_LIST_TYPE) == NVC_LIST_UC && ifc_get(ctx, F_NVC_MTU) >= 1500 &&
+       !ifc_get(ctx, F_NVC_PROMISC_UC) && !ifc_get(ctx, F_NVC_PROMISC_MC) && !ifc_get(ctx, F_NVC_PROMISC_ALL),
+       "beside it, which list that is, an MTU, and that it wants nobody else's frames");
+    vport_answer(fw, &c, NVC_LIST_MC, 3);
+    ok(!ifc_get(c.out + NVC_QUERY_OUT, F_NVC_LIST_SIZE) && ifc_get(c.out + NVC_QUERY_OUT, F_NVC_LIST_TYPE) == NVC_LIST_MC,
+       "another list has none");
+    fw_cmd_init(&c, OP_QUERY_NIC_VPORT_CONTEXT, 0, 16, 272);
+    cmd_set(&c, F_NIC_VPORT_QUERY_LIST_TYPE, 3);
+    refused(b, fw, &c, ST_BAD_PARAM, SYND_FIELD_SELECT, "QUERY_NIC_VPORT_CONTEXT of a list that there is not");
+}
+
+/* ---- the root ---- */
+
+static uint32_t new_table(struct fw *fw)
+{
+    struct fw_cmd c;
+
+    fw_eth_table_cmd(fw, &c, NULL);
+    return fw_must(fw, &c, "CREATE_FLOW_TABLE");
+}
+
+static bool destroy_table(struct fw *fw, uint32_t table)
+{
+    struct fw_cmd c;
+
+    fw_cmd_init(&c, OP_DESTROY_FLOW_TABLE, 0, 64, 16);
+    cmd_set(&c, F_FT_TABLE_ID, table);
+    return !fw_status(fw_exec(fw, &c));
+}
+
+/* A table's end is the root's if it is that one, and no other's; a table that then gets its number is no root. */
+static void test_root(struct bench *b)
+{
+    struct vf *v = bench_running_vf(b, 0), *w = bench_running_vf(b, 1);
+    struct fw_eth from, to;
+    struct fw_cmd c;
+    uint32_t table, group;
+    bool fine;
+
+    fw_eth_create(&v->fw, &from);
+    fw_eth_create(&w->fw, &to);
+    fw_eth_post(&w->fw, &to, 2);
+    table = new_table(&w->fw);
+    ok(destroy_table(&w->fw, table), "a table that is no root is destroyed");
+    send_frame(&v->fw, &from, &to, 1);
+    expect_frame(&w->fw, &to, v->fw.ram + from.frames, "a frame after that");
+
+    table = new_table(&v->fw);
+    fw_eth_root_cmd(&v->fw, &c, &(struct fw_eth){ .table = table });
+    fine = !fw_status(fw_exec(&v->fw, &c)) && destroy_table(&v->fw, table) && new_table(&v->fw) == table;
+    ok(fine, "the root goes, and another table gets its number");
+    fw_cmd_init(&c, OP_CREATE_FLOW_GROUP, 0, 1024, 16);
+    cmd_set(&c, F_FT_TABLE_ID, table);
+    group = fw_must(&v->fw, &c, "CREATE_FLOW_GROUP");
+    fw_eth_entry_cmd(&v->fw, &c, &from);
+    cmd_set(&c, F_FT_TABLE_ID, table);
+    cmd_set(&c, F_FTE_INDEX, 0);
+    cmd_set(&c, F_FTE_GROUP, group);
+    memset(c.in + FTE_VALUE, 0, MATCH_PARAM_SIZE);
+    accepted(&v->fw, &c, "with a rule that takes everything");
+    fw_eth_post(&v->fw, &from, 1);
+    send_frame(&w->fw, &to, &from, 2);
+    expect_sent(&w->fw, &to, 0, CQE_OP_REQ, 0, "a frame is sent");
+    send_frame(&v->fw, &from, &to, 3);
+    expect_frame(&w->fw, &to, v->fw.ram + from.frames, "one the other way");
+    ok(!fw_cq_next(&v->fw, &from.recv_cq), "the first one meets no rule");
+}
+
 /* ---- images ---- */
 
 static void count_objects(struct bench *b, unsigned id, uint64_t n[OBJECT_KINDS])
@@ -589,6 +695,8 @@ void test_ethernet(struct bench *b)
     test_frames(b);
     test_bad_receives(b);
     test_bad_sends(b);
+    test_vport(b);
+    test_root(b);
     test_image(b);
     test_port(b);
 }

@@ -53,8 +53,6 @@ BUILD_ID(build_destroy_cq, OP_DESTROY_CQ, have.cq.cqn)
 BUILD_ID(build_destroy_qp, OP_DESTROY_QP, have.qp.qpn)
 BUILD_ID(build_dealloc_pd, OP_DEALLOC_PD, have.pd)
 BUILD_ID(build_dealloc_uar, OP_DEALLOC_UAR, have.uar)
-BUILD_ID(build_alloc_pd, OP_ALLOC_PD, 0)
-BUILD_ID(build_alloc_uar, OP_ALLOC_UAR, 0)
 
 static void build_step(struct fw_cmd *c, unsigned opcode)
 {
@@ -80,7 +78,6 @@ static const struct refusal refusals[] = {
       { { F_EQ_INTR, MSIX_VECTORS } }, ST_BAD_PARAM, SYND_VECTOR },
     { "CREATE_EQ with a UAR that is not there", build_eq,
       { { F_EQ_UAR_PAGE, NONE } }, ST_BAD_PARAM, SYND_UAR },
-    { "CREATE_EQ with an op_mod", build_eq, { { F_IN_OP_MOD, 1 } }, ST_BAD_PARAM, SYND_OP_MOD },
 
     { "CREATE_CQ of 2^30 entries", build_cq,
       { { F_CQ_LOG_SIZE, 30 } }, ST_BAD_PARAM, SYND_SIZE },
@@ -92,7 +89,6 @@ static const struct refusal refusals[] = {
       { { F_CQ_EQN, 0xfe } }, ST_BAD_PARAM, SYND_EQN },
     { "CREATE_CQ with a UAR that is not there", build_cq,
       { { F_CQ_UAR_PAGE, NONE } }, ST_BAD_PARAM, SYND_UAR },
-    { "CREATE_CQ with an op_mod", build_cq, { { F_IN_OP_MOD, 1 } }, ST_BAD_PARAM, SYND_OP_MOD },
 
     { "CREATE_QP with a CQ that is not there", build_qp,
       { { F_QP_CQN_RCV, NONE } }, ST_BAD_PARAM, SYND_CQN },
@@ -102,7 +98,6 @@ static const struct refusal refusals[] = {
       { { F_QP_RQ_TYPE, 1 } }, ST_BAD_PARAM, SYND_QP_TYPE },
     { "CREATE_QP with more entries than pages", build_qp,
       { { F_QP_LOG_RQ_SIZE, 15 } }, ST_BAD_INPUT_LEN, SYND_PAGE_LIST },
-    { "CREATE_QP with an op_mod", build_qp, { { F_IN_OP_MOD, 1 } }, ST_BAD_PARAM, SYND_OP_MOD },
 
     { "CREATE_MKEY with a PD that is not there", build_mkey,
       { { F_MKEY_PD, NONE } }, ST_BAD_PARAM, SYND_PD },
@@ -119,7 +114,6 @@ static const struct refusal refusals[] = {
       { { F_MKEY_LEN, 2ull << 40 } }, ST_BAD_PARAM, SYND_SIZE },
     { "CREATE_MKEY longer than its page list", build_mkey,
       { { F_MKEY_LEN, 32 << 20 } }, ST_BAD_INPUT_LEN, SYND_PAGE_LIST },
-    { "CREATE_MKEY with an op_mod", build_mkey, { { F_IN_OP_MOD, 1 } }, ST_BAD_PARAM, SYND_OP_MOD },
 
     { "DESTROY_MKEY of none", build_destroy_mkey,
       { { F_IN_ID24, NONE } }, ST_BAD_INDEX, SYND_OBJECT },
@@ -139,10 +133,6 @@ static const struct refusal refusals[] = {
     { "DESTROY_EQ that a CQ uses", build_destroy_eq, { }, ST_BAD_RES_STATE, SYND_IN_USE },
     { "DESTROY_CQ that a QP uses", build_destroy_cq, { }, ST_BAD_RES_STATE, SYND_IN_USE },
 
-    { "DESTROY_QP with an op_mod", build_destroy_qp, { { F_IN_OP_MOD, 1 } }, ST_BAD_PARAM, SYND_OP_MOD },
-    { "DEALLOC_PD with an op_mod", build_dealloc_pd, { { F_IN_OP_MOD, 1 } }, ST_BAD_PARAM, SYND_OP_MOD },
-    { "ALLOC_PD with an op_mod", build_alloc_pd, { { F_IN_OP_MOD, 1 } }, ST_BAD_PARAM, SYND_OP_MOD },
-    { "ALLOC_UAR with an op_mod", build_alloc_uar, { { F_IN_OP_MOD, 1 } }, ST_BAD_PARAM, SYND_OP_MOD },
 
     { "INIT2RTR_QP of a QP in reset", build_init2rtr, { }, ST_BAD_RES_STATE, SYND_QP_STATE },
     { "RTR2RTS_QP of a QP in reset", build_rtr2rts, { }, ST_BAD_RES_STATE, SYND_QP_STATE },

@@ -152,7 +152,9 @@ static void test_addresses(struct bench *b)
     ok_eq(receivers(b, group, 0xe), 1 << 1 | 1 << 2, "and to who takes all groups");
     ok_eq(receivers(b, eth[1].mac, 0xe), 1 << 1, "who has no copy of others");
     set_promiscuous(&b->vf[2].fw, &eth[2], true, false, false);
+    unwanted = ctl_counter(b->control, COUNTER_FRAMES_UNWANTED);
     ok_eq(receivers(b, eth[1].mac, 0xe), 1 << 1 | 1 << 2, "unless he asks for that");
+    ok_eq(ctl_counter(b->control, COUNTER_FRAMES_UNWANTED), unwanted, "and no frame that somebody got counts as unwanted");
     ok_eq(receivers(b, group, 0xe), 1 << 1, "which is not about groups");
     set_promiscuous(&b->vf[2].fw, &eth[2], false, false, false);
     set_promiscuous(&b->vf[3].fw, &eth[3], false, false, true);

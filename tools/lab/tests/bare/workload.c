@@ -113,9 +113,32 @@ static void test_dma_and_irq(struct bench *b)
     ok_eq(ctl_counter(b->control, COUNTER_INTERRUPTS), before + 5, "they are counted");
 }
 
+/* Waits until the workload of another function has gone on for a while. */
+static void let_pass(struct vf *other)
+{
+    uint64_t count = wl_read(other->wl, WL_MEM_COUNT);
+
+    if (!wl_wait(other->wl, WL_MEM_COUNT, count + FAST / 20, WAIT))
+        tap_bail("a running function's workload stands still");
+}
+
+/* The next message, the n-th, is longer than what is posted for it, until that is made longer. */
+static void test_too_long(struct vf *v, struct vf *other, struct mailbox *m, unsigned n)
+{
+    uint8_t *wqe = v->fw.ram + m->qp.ring + m->qp.pc % (1 << LOG_RQ) * RECV_WQE_SIZE;
+
+    post(v, m);
+    ifc_set(wqe, 0, 32, MESSAGE - 1);
+    wl_write(v->wl, WL_RECV, 1);
+    let_pass(other);
+    ok_eq(wl_read(v->wl, WL_RECV_COUNT), n, "a message longer than its receive waits");
+    ifc_set(wqe, 0, 32, MESSAGE);
+    ok(take(v, m, n), "and arrives when that is longer");
+}
+
 static void test_messages(struct bench *b)
 {
-    struct vf *v = bench_running_vf(b, 0);
+    struct vf *v = bench_running_vf(b, 0), *other = bench_running_vf(b, 1);
     struct mailbox m = open_mailbox(v);
     uint64_t overruns;
     const uint8_t *e;
@@ -130,23 +153,28 @@ static void test_messages(struct bench *b)
     ok(vfio_irq_wait(&v->fn, 3, WAIT) == 1, "the armed CQ raises its EQ's vector");
     ok(wait_until((e = fw_eq_next(&v->fw, &m.eq)), WAIT) && e[EQE_TYPE] == EVENT_COMPLETION &&
        ifc_get(e + EQE_DATA + 24, 0, 32) == m.cq.cqn, "with a completion event of this CQ");
+    fw_cq_arm(&v->fw, &m.cq);
+    ok(!fw_eq_next(&v->fw, &m.eq), "armed again, with all read, it has none");
     ok_eq(wl_read(v->wl, WL_RECV), 2, "two more wait for receives");
     post(v, &m);
     post(v, &m);
     ok(take(v, &m, 4) && take(v, &m, 5), "and arrive when these are posted");
+    ok(wait_until((e = fw_eq_next(&v->fw, &m.eq)), WAIT) && !fw_eq_next(&v->fw, &m.eq), "with one more event");
     ok_eq(wl_read(v->wl, WL_RECV_COUNT), 6, "all are counted");
+    wl_change(other->wl, 0, PAGE, FAST, 0);
+    test_too_long(v, other, &m, 6);
 
     /* a CQ whose reader does not come: eight entries, then it is full */
     for (unsigned i = 0; i < 8; i++)
         post(v, &m);
     wl_write(v->wl, WL_RECV, 8);
-    ok(wl_wait(v->wl, WL_RECV_COUNT, 14, WAIT), "as many messages as the CQ has entries");
+    ok(wl_wait(v->wl, WL_RECV_COUNT, 15, WAIT), "as many messages as the CQ has entries");
     overruns = ctl_counter(b->control, COUNTER_CQ_OVERRUNS);
     post(v, &m);
     wl_write(v->wl, WL_RECV, 1);
     ok(wait_until(ctl_counter(b->control, COUNTER_CQ_OVERRUNS) > overruns, WAIT),
        "one more is an overrun, and counted");
-    ok_eq(wl_read(v->wl, WL_RECV_COUNT), 14, "not delivered");
+    ok_eq(wl_read(v->wl, WL_RECV_COUNT), 15, "not delivered");
 }
 
 /* Everything at once, without limits. */
@@ -167,15 +195,6 @@ static struct counts counts(struct vf *v)
         wl_read(v->wl, WL_DMA_COUNT), wl_read(v->wl, WL_IRQ_COUNT),
         wl_read(v->wl, WL_MEM_COUNT), wl_read(v->wl, WL_RECV_COUNT),
     };
-}
-
-/* Waits until the workload of another function has gone on for a while. */
-static void let_pass(struct vf *other)
-{
-    uint64_t count = wl_read(other->wl, WL_MEM_COUNT);
-
-    if (!wl_wait(other->wl, WL_MEM_COUNT, count + FAST / 20, WAIT))
-        tap_bail("a running function's workload stands still");
 }
 
 static void test_obeys(struct bench *b)
