@@ -119,11 +119,11 @@ static void checksum(struct ferry_saved *saved)
 {
 	bool checked = saved->summary.flags & FERRY_HEADER_CHECKED;
 
-	if (checked && saved->crc != saved->crc_claimed)
-		saved_wrong(saved, "has the wrong CRC32: %#010x, its bytes have %#010x",
-			    saved->crc_claimed, saved->crc);
+	if (checked && saved->crc_claimed != ~saved->crc)
+		saved_wrong(saved, "has the wrong CRC32C: %#010x, its bytes have %#010x",
+			    saved->crc_claimed, ~saved->crc);
 	else if (!checked && saved->crc_claimed)
-		saved_wrong(saved, "has a CRC32, although the header says that there is none");
+		saved_wrong(saved, "has a CRC32C, although the header says that there is none");
 }
 
 void saved_rules_packet(struct ferry_saved *saved)

@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <isa-l/crc.h>
-
 #include "../base/printable.h"
 #include "saved.h"
 
@@ -232,9 +230,9 @@ static void begin_packet(struct ferry_saved *saved)
 	packet->type = le32toh(wire.type);
 	packet->size = le32toh(wire.size);
 	packet->device = le32toh(wire.device);
-	saved->crc_claimed = le32toh(wire.crc32);
-	wire.crc32 = 0;
-	saved->crc = crc32_gzip_refl(0, (const unsigned char *)&wire, sizeof(wire));
+	saved->crc_claimed = le32toh(wire.crc32c);
+	wire.crc32c = 0;
+	saved->crc = ferry_crc32c(~0U, &wire, sizeof(wire));
 	saved->summary.packets++;
 	saved_rules_header(saved);
 	if (packet->type == FERRY_PACKET_DATA)
@@ -300,7 +298,7 @@ static int take_payload(struct ferry_saved *saved, const uint8_t *from, size_t t
 
 	memcpy(packet->head + packet->head_length, from, keep);
 	packet->head_length += keep;
-	saved->crc = crc32_gzip_refl(saved->crc, from, take);
+	saved->crc = ferry_crc32c(saved->crc, from, take);
 	if (packet->type == FERRY_PACKET_DATA && device && !device->over)
 		err = feed_device(device, from, take, error);
 	packet->present += take;

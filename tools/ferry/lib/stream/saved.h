@@ -51,7 +51,7 @@ struct saved_device {
  * @header_length: how many
  * @started: the file's header has come
  * @packet: the current one
- * @crc: of it so far
+ * @crc: of it so far, without the inversion at its end
  * @crc_claimed: as its header says
  * @told: the packet was told
  * @failed: a packet said that the migration failed: nothing more is due

@@ -7,8 +7,8 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <isa-l/crc.h>
 
+#include "../stream/stream.h"
 #include "link.h"
 
 #define LAST_WORD_MS	1000
@@ -96,10 +96,10 @@ static uint32_t checksum(const struct ferry_packet *head, const void *payload, s
 	struct ferry_packet h = *head;
 	uint32_t crc;
 
-	/* the CRC-32 that zlib has, as fast as the processor can */
-	h.crc32 = 0;
-	crc = crc32_gzip_refl(0, (const void *)&h, sizeof(h));
-	return size ? crc32_gzip_refl(crc, payload, size) : crc;
+	/* CRC32C, as in the driver's stream: processors have an instruction for it */
+	h.crc32c = 0;
+	crc = ferry_crc32c(~0U, &h, sizeof(h));
+	return ~ferry_crc32c(crc, payload, size);
 }
 
 /* With the lock held. */
@@ -119,7 +119,7 @@ static void fill_in(struct link *l, struct ferry_packet *head, const void *paylo
 		.type = htole32(type), .size = htole32(size), .device = htole32(device),
 	};
 	if (l->sends_checked)
-		head->crc32 = htole32(checksum(head, payload, size));
+		head->crc32c = htole32(checksum(head, payload, size));
 }
 
 int link_send(struct link *l, struct packet *p, enum ferry_packet_type type, uint32_t device, uint32_t size,
@@ -212,7 +212,7 @@ int link_receive(struct link *l, struct packet *p, struct ferry_error *error)
 	}
 	if (err)
 		return err;
-	crc = le32toh(p->head.crc32);
+	crc = le32toh(p->head.crc32c);
 	if (l->receives_checked && crc != checksum(&p->head, p->data, size))
 		return ferry_fail(error, EBADMSG, "%s is damaged: the checksum of a packet is wrong", l->channel->peer);
 	p->head.type = le32toh(p->head.type);

@@ -47,7 +47,7 @@ struct ferry_packet {
 	uint32_t type;
 	uint32_t size;		/* of the payload that follows */
 	uint32_t device;	/* number of the device, from 0 */
-	uint32_t crc32;		/* of this header with 0 here, and of the payload; 0 if not checked */
+	uint32_t crc32c;	/* of this header with 0 here, and of the payload; 0 if not checked */
 };
 
 /* The source's device was stopped by its user, and shall be on the target. */

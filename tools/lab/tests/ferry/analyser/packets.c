@@ -3,10 +3,9 @@
 #include <endian.h>
 #include <string.h>
 
-#include <isa-l/crc.h>
-
 #include "../../lib/tap.h"
 #include "bench.h"
+#include "judge.h"
 
 enum { ROOM = 16 << 10, CONFIG = 256, CONFIG_MAX = 4096 };
 
@@ -19,7 +18,7 @@ struct file {
 };
 
 /* What is to be wrong with it; nothing else is. */
-enum fault {
+enum wrong {
     NOTHING, UNKNOWN_VERSION, UNKNOWN_FLAGS, UNKNOWN_TYPE, LIVE_TYPE, WRONG_SIZE, TOO_LONG, NOT_DESCRIBED,
     DESCRIBED_AGAIN, DEVICE_FLAGS, OTHER_COUNT, NO_COUNT, DEVICE_BEYOND, CONFIG_AGAIN, CONFIG_TOO_LONG, CONFIG_EARLY, CONFIG_MISSING, PHASE_UNKNOWN, PHASE_LATE,
     PHASE_BYTES, PHASE_TOTAL, PHASE_RESERVED, BEHIND_THE_END, NO_END, ONE_MISSING, NO_DATA, CRC_UNASKED, STREAM_CUT, LONGEST_CUT, FAULTS,
@@ -74,9 +73,9 @@ static void packet(struct file *f, uint32_t type, uint32_t device, const void *p
     struct ferry_packet head = { htole32(type), htole32(size), htole32(device), 0 };
 
     if (f->flags & FERRY_HEADER_CHECKED) {
-        uint32_t crc = crc32_gzip_refl(0, (const void *)&head, sizeof(head));
+        uint32_t crc = judge_crc32c(~0U, &head, sizeof(head));
 
-        head.crc32 = htole32(size ? crc32_gzip_refl(crc, payload, size) : crc);
+        head.crc32c = htole32(~judge_crc32c(crc, payload, size));
     }
     put(f, &head, sizeof(head));
     put(f, payload, size);
@@ -107,7 +106,7 @@ static void data(struct file *f, uint32_t device, const uint8_t *bytes, size_t l
     f->total[device & 1] += length;
 }
 
-static void phase_end(struct file *f, uint32_t device, uint32_t phase, enum fault fault)
+static void phase_end(struct file *f, uint32_t device, uint32_t phase, enum wrong fault)
 {
     struct ferry_packet_phase end = {
         .phase = htole32(phase), .reserved = htole32(fault == PHASE_RESERVED),
@@ -119,7 +118,7 @@ static void phase_end(struct file *f, uint32_t device, uint32_t phase, enum faul
     f->phase_bytes[device] = 0;
 }
 
-static void write_devices(struct file *f, enum fault fault)
+static void write_devices(struct file *f, enum wrong fault)
 {
     static const uint8_t zeros[64];
 
@@ -141,7 +140,7 @@ static void write_devices(struct file *f, enum fault fault)
 }
 
 /* Pre-copy of the one between that of the other, as two devices at once send it */
-static void write_streams(struct file *f, const struct seed *one, const struct seed *other, enum fault fault)
+static void write_streams(struct file *f, const struct seed *one, const struct seed *other, enum wrong fault)
 {
     size_t half = one->length / 2;
 
@@ -174,7 +173,7 @@ static void write_streams(struct file *f, const struct seed *one, const struct s
         phase_end(f, 1, FERRY_PACKET_PHASE_STOP_COPY, NOTHING);
 }
 
-static void write_file(struct file *f, const struct bench *b, uint32_t flags, enum fault fault)
+static void write_file(struct file *f, const struct bench *b, uint32_t flags, enum wrong fault)
 {
     struct ferry_header header = {
         .version = htole32(FERRY_PACKET_VERSION + (fault == UNKNOWN_VERSION)),
@@ -359,7 +358,7 @@ void test_packets(struct bench *b)
     }
     write_file(&f, b, 0, LONGEST_CONFIG);
     ok(analyse(f.bytes, f.length, 0, 0).sound, "a configuration space as long as one may be is sound");
-    for (enum fault fault = NOTHING + 1; fault < FAULTS; fault++) {
+    for (enum wrong fault = NOTHING + 1; fault < FAULTS; fault++) {
         struct said said;
 
         write_file(&f, b, fault == CRC_UNASKED ? FERRY_HEADER_CHECKED : 0, fault);
