@@ -56,6 +56,14 @@ void run_again(struct vf *v, int fd);
 /* Does this NIC save in chunks ($BENCH_CHUNKS)? Then nobody can tell a copy from the firmware's work. */
 bool in_chunks(void);
 
+/* The ferry tool's command with its words, for a VF that is lent to it. out: its standard output, or -1. */
+pid_t ferry_tool(struct vf *v, const char *command, int out, const char *const *words);
+/* The processor's time of a process, which has to end well. */
+uint64_t ended_well(pid_t pid, const char *what);
+/* What it costs the sender to send the first VF's state, in STOP, over loopback: to a process that drops it, to ferry. */
+uint64_t send_by_loop(struct side *s, bool in_tls);
+uint64_t send_by_tool(struct side *s, bool in_tls);
+
 /* The groups of figures. */
 void bench_window(struct bench *b);
 void bench_bytes(struct bench *b);

@@ -69,7 +69,7 @@ def full():
     for size, rounds in ((64, 2), (1, 2), (256, 1)):
         boots += images(size, rounds)
     for order in ORDERS:
-        boots += [asking("counted", order), downtime("counted", order, vfs=64), tool(order, rounds=2),
+        boots += [asking("counted", order), downtime("counted", order, vfs=64), tool(order),
                   Boot("counted", ("tracking",), size=1, chunks=True, order=order, rounds=2, kernel="debug")]
     return boots + [Boot("wall", ("window",), chunks=chunks, rounds=7) for chunks in (False, True)] + \
         [asking("wall", ORDERS[0], rounds=3), downtime("wall", ORDERS[0], vfs=64, rounds=5)]
@@ -89,8 +89,8 @@ def downtime(clock, order, vfs, rounds=1):
     return Boot(clock, ("downtime",), size=4, chunks=True, order=order, rounds=rounds, vfs=vfs, nic={})
 
 
-def tool(order, rounds=1):
-    return Boot("counted", ("tool",), order=order, rounds=rounds)
+def tool(order):
+    return Boot("counted", ("tool",), size=8, order=order, vfs=4)
 
 
 class Runner:
