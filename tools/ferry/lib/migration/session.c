@@ -209,6 +209,7 @@ static int begin_mover(struct session *s, struct mover *m, struct ferry_device *
 	*m = (struct mover){
 		.session = s, .device = device, .number = number, .data_fd = -1,
 		.report = &s->report->device[number], .phase = FERRY_PACKET_PHASE_INITIAL,
+		.pages = NO_PAGES,
 	};
 	m->packet = malloc(sizeof(*m->packet));
 	if (!m->packet)
@@ -277,6 +278,7 @@ int session_end(struct session *s, struct ferry_error *error)
 		if (s->movers[i].data_fd >= 0)
 			close(s->movers[i].data_fd);
 		queue_free(s->movers[i].queue);
+		pages_close(&s->movers[i].pages);
 		free(s->movers[i].packet);
 	}
 	free(s->movers);

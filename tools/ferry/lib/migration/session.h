@@ -17,6 +17,7 @@
 
 #include "../stream/images.h"
 #include "../transport/link.h"
+#include "../transport/pages.h"
 
 /* No answer of the other side is waited for longer, even if it is alive. */
 #define ANSWER_LIMIT_S	300
@@ -34,6 +35,7 @@ struct mover {
 	struct ferry_error stuck;	/* it could not be set running */
 	struct ferry_device_report *report;
 	struct packet *packet;		/* what is sent */
+	struct pages pages;		/* source: the same, where no copy is needed */
 	enum ferry_packet_phase_name phase;	/* of the bytes that come now */
 	uint64_t phase_bytes, total;
 	struct images images;

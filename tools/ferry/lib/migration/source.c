@@ -36,9 +36,14 @@ static int send_data(struct mover *m, size_t size)
 	struct session *s = m->session;
 	struct ferry_error error;
 	double began = clock_ms();
+	int pages = m->pages.way[0];
 	int err;
 
-	if (s->options.raw)
+	if (pages >= 0 && s->options.raw)
+		err = channel_pass(s->link.channel, pages, size, s->fail_fd, &error);
+	else if (pages >= 0)
+		err = link_pass(&s->link, m->packet, pages, m->number, size, &error);
+	else if (s->options.raw)
 		err = channel_write(s->link.channel, m->packet->data, size, s->fail_fd, &error);
 	else
 		err = link_send(&s->link, m->packet, FERRY_PACKET_DATA, m->number, size, &error);
@@ -105,6 +110,21 @@ static int send_config(struct mover *m)
 
 enum { NOTHING_NOW = -1000, STREAM_ENDED };
 
+/* Drivers other than ferry's give no pages. */
+static ssize_t read_or_take(struct mover *m)
+{
+	uint8_t *data = m->packet->data;
+
+	if (m->pages.way[0] >= 0) {
+		ssize_t n = pages_take(&m->pages, m->data_fd, data, sizeof(m->packet->data));
+
+		if (n >= 0 || errno != EINVAL)
+			return n;
+		pages_close(&m->pages);
+	}
+	return read(m->data_fd, data, sizeof(m->packet->data));
+}
+
 /*
  * Bytes now in the packet, or one of the above, or a failure of the session.
  *
@@ -122,7 +142,7 @@ static ssize_t read_piece(struct mover *m)
 	for (;;) {
 		if (session_failed(s))
 			return -ECANCELED;
-		n = read(m->data_fd, m->packet->data, sizeof(m->packet->data));
+		n = read_or_take(m);
 		if (n >= 0 || (errno != EAGAIN && errno != EINTR))
 			break;
 		fd_wait(m->data_fd, POLLIN, s->fail_fd, LOOK_AGAIN_MS);
@@ -200,6 +220,8 @@ static int take_fd(struct mover *m, int fd)
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK))
 		return session_failf(m->session, errno, "%s: its data: %s", ferry_device_name(m->device),
 				     strerror(errno));
+	if (m->session->link.channel->takes_pages)
+		pages_open(&m->pages);
 	return 0;
 }
 

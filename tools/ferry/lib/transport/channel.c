@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "../base/wait.h"
@@ -20,6 +21,13 @@
 #include "tls.h"
 
 #define REST_MS		1000
+#define PIPE_BYTES	(1024 * 1024)
+
+void pipe_enlarge(int fd)
+{
+	if (fcntl(fd, F_GETPIPE_SZ) < PIPE_BYTES)
+		fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES);
+}
 
 void channel_of_file(struct ferry_channel *channel, int fd)
 {
@@ -28,6 +36,9 @@ void channel_of_file(struct ferry_channel *channel, int fd)
 	*channel = (struct ferry_channel){ .fd = fd, .kind = CHANNEL_FILE };
 	if (!fstat(fd, &st) && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
 		channel->kind = CHANNEL_PIPE;
+	channel->takes_pages = channel->kind == CHANNEL_PIPE && S_ISFIFO(st.st_mode);
+	if (channel->takes_pages)
+		pipe_enlarge(fd);
 	snprintf(channel->peer, sizeof(channel->peer), "the file");
 }
 
@@ -40,9 +51,32 @@ void channel_hurry(struct ferry_channel *channel, unsigned int timeout_ms)
 /* ---- write ---- */
 
 /*
- * A pipe's other flags are shared with whoever else has it, so it stays
- * blocking; what poll() says is writable takes PIPE_BUF bytes without a wait.
+ * A pipe's flags are shared with whoever else has it, so it stays blocking, and
+ * each write says that it does not wait. Pipes of older kernels, FIFOs and
+ * terminals know no such writes: what poll() says is writable takes PIPE_BUF
+ * bytes without a wait.
  */
+static ssize_t write_pipe(struct ferry_channel *c, const void *data, size_t size)
+{
+	const struct iovec piece = { .iov_base = (void *)data, .iov_len = size };
+	ssize_t n;
+
+	if (!c->waits) {
+		n = pwritev2(c->fd, &piece, 1, -1, RWF_NOWAIT);
+		if (n >= 0 || errno != EOPNOTSUPP)
+			return n;
+		c->waits = true;
+	}
+	return write(c->fd, data, size > PIPE_BUF ? PIPE_BUF : size);
+}
+
+static int write_failed(struct ferry_channel *c, struct ferry_error *error)
+{
+	if (errno == EPIPE || errno == ECONNRESET)
+		return ferry_fail(error, errno, "%s has gone", c->peer);
+	return ferry_fail(error, errno, "writing to %s: %s", c->peer, strerror(errno));
+}
+
 static ssize_t write_once(struct ferry_channel *c, const void *data, size_t size, short *events,
 			  struct ferry_error *error)
 {
@@ -53,15 +87,15 @@ static ssize_t write_once(struct ferry_channel *c, const void *data, size_t size
 		return tls_write(c->tls, data, size, events, error);
 	if (c->kind == CHANNEL_SOCKET)
 		n = send(c->fd, data, size, MSG_NOSIGNAL);
+	else if (c->kind == CHANNEL_PIPE)
+		n = write_pipe(c, data, size);
 	else
-		n = write(c->fd, data, c->kind == CHANNEL_PIPE && size > PIPE_BUF ? PIPE_BUF : size);
+		n = write(c->fd, data, size);
 	if (n >= 0)
 		return n;
 	if (errno == EINTR || errno == EWOULDBLOCK)
 		return -EAGAIN;
-	if (errno == EPIPE || errno == ECONNRESET)
-		return ferry_fail(error, errno, "%s has gone", c->peer);
-	return ferry_fail(error, errno, "writing to %s: %s", c->peer, strerror(errno));
+	return write_failed(c, error);
 }
 
 static int wait_failed(struct ferry_channel *c, int err, struct ferry_error *error)
@@ -110,6 +144,21 @@ int channel_write(struct ferry_channel *c, const void *data, size_t size, int st
 		}
 		if (err)
 			return wait_failed(c, err, error);
+	}
+	return 0;
+}
+
+int channel_pass(struct ferry_channel *c, int from, size_t size, int stop_fd, struct ferry_error *error)
+{
+	while (size) {
+		int err = fd_wait(c->fd, POLLOUT, stop_fd, -1);
+		ssize_t n = err ? 0 : splice(from, NULL, c->fd, NULL, size, SPLICE_F_NONBLOCK);
+
+		if (err)
+			return wait_failed(c, err, error);
+		if (n < 0 && errno != EINTR && errno != EAGAIN)
+			return write_failed(c, error);
+		size -= n > 0 ? n : 0;
 	}
 	return 0;
 }

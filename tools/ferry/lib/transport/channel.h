@@ -23,18 +23,24 @@ struct ferry_channel {
 	struct tls *tls;		/* or NULL */
 	bool protected;			/* nobody else can change what is sent */
 	unsigned int timeout_ms;	/* CHANNEL_SOCKET */
+	bool waits;			/* CHANNEL_PIPE: its writes always may */
+	bool takes_pages;		/* CHANNEL_PIPE: it is a pipe indeed */
 	char peer[128];
 };
 
 /* Writes all of it. A socket that takes nothing is waited for as long as the other side is not silent. */
 int channel_write(struct ferry_channel *channel, const void *data, size_t size, int stop_fd,
 		  struct ferry_error *error);
+/* The same, of what is in the pipe @from. Only to what takes pages. */
+int channel_pass(struct ferry_channel *channel, int from, size_t size, int stop_fd, struct ferry_error *error);
 /* What there is, at least a byte; 0 at the end. Silence of a socket gives -ETIMEDOUT. */
 ssize_t channel_read_some(struct ferry_channel *channel, void *data, size_t size, int stop_fd,
 			  struct ferry_error *error);
 /* All of it. A file's end before the first byte gives -ENODATA, a later one -EBADMSG; a socket's -ECONNRESET. */
 int channel_read(struct ferry_channel *channel, void *data, size_t size, int stop_fd,
 		 struct ferry_error *error);
+/* So that a packet costs one wait and not sixteen. Who may not have it does without. */
+void pipe_enlarge(int fd);
 /* A file or pipe, which stays the caller's and must stay open. */
 void channel_of_file(struct ferry_channel *channel, int fd);
 /* For a last word: writes end after so long, whatever the other side does. */

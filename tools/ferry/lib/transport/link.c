@@ -134,6 +134,20 @@ int link_send(struct link *l, struct packet *p, enum ferry_packet_type type, uin
 	return err;
 }
 
+int link_pass(struct link *l, struct packet *p, int from, uint32_t device, uint32_t size, struct ferry_error *error)
+{
+	struct ferry_error why = {};
+	int err;
+
+	fill_in(l, &p->head, p->data, FERRY_PACKET_DATA, device, size);
+	pthread_mutex_lock(&l->lock);
+	err = send_locked(l, &p->head, sizeof(p->head), l->stop_fd, error);
+	if (!err && channel_pass(l->channel, from, size, l->stop_fd, &why))
+		err = breaks(l, &why, error);
+	pthread_mutex_unlock(&l->lock);
+	return err;
+}
+
 static size_t assemble(struct link *l, uint8_t *whole, uint32_t type, uint32_t device, const void *payload,
 		       uint32_t size)
 {

@@ -40,6 +40,9 @@ int link_receive_header(struct link *link, const void *start, size_t size, struc
 /* Fills in the header of @packet, whose payload is there, and sends it. */
 int link_send(struct link *link, struct packet *packet, enum ferry_packet_type type, uint32_t device,
 	      uint32_t size, struct ferry_error *error);
+/* The same of data that is in the pipe @from, too, which goes on; @packet has it to be seen. */
+int link_pass(struct link *link, struct packet *packet, int from, uint32_t device, uint32_t size,
+	      struct ferry_error *error);
 /* A packet with little or no payload. */
 int link_say(struct link *link, enum ferry_packet_type type, uint32_t device, const void *payload, uint32_t size,
 	     struct ferry_error *error);
