@@ -129,7 +129,7 @@ def pair(options):
     plans, machines, outcomes = [], [], [Outcome(), Outcome()]
     for number, name in enumerate("ab"):
         folder = out / name
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         plan = plan_of(options, folder, commands[number])
         plan.network = ends[number]
         if wire:
