@@ -105,12 +105,12 @@ SCENARIOS = [
                      [f"{HERE}/conformance/suite", "stream_test"]),
              driver="ferry", vfs=2, nic={"state-size": "1M"}, options=NO_SCAN, own_boot=True),
     conformance("sessions", "ending_test", "lifetime_test", "race_test"),
-    conformance("firmware", "firmware_test", "vmm_test"),
+    conformance("firmware", "firmware_test", "vmm_test", "stop_copy_vmm_test"),
     conformance("states", "behaviour_test", "dma_logging_test", "feature_test", "iommu_modes_test", "low_power_test",
                 "p2p_test", "session_test", "state_test"),
     # the suite skips what a driver does not offer
     Scenario("conformance-logging", in_turn(["grep", "-qx", "dirty-tracking", "/sys/kernel/debug/vfio_ferry/*/features"],
-                                            [f"{HERE}/conformance/suite", "dma_logging_test"]), driver="ferry",
+                                            [f"{HERE}/conformance/suite", "dma_logging_test", "stop_copy_vmm_test"]), driver="ferry",
              nic={"state-size": "1M", "total-vfs": 16}, options=LOGGING),
     # where memory runs out, dma-debug gives up for the rest of a boot; so those two come last, and nothing after them
     conformance("endurance", "endurance_test", "fail_nth_test", "memcg_test", vfs=16),

@@ -20,7 +20,7 @@ static iova_t choose_iova(struct mig_device *device, u64 size)
 	iova_t iova;
 
 	if (!mig_device_is_pci(device->name))
-		return MDEV_IOVA;
+		return MDEV_IOVA + size;
 	allocator = iova_allocator_init(device->iommu);
 	iova_allocator_alloc(allocator, size);
 	iova = iova_allocator_alloc(allocator, size);
