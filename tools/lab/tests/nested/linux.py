@@ -7,10 +7,12 @@ import time
 from dataclasses import replace
 
 from qemus import TRACKED
-from vmm import PATIENCE, Trouble, Vmm
+from vmm import Trouble, Vmm
 
 MEMORY = 160
 BOOT_PATIENCE = 1500            # an emulated machine in an emulated machine
+ANSWER_PATIENCE = 300           # whose emulator begins anew after each move
+ACKNOWLEDGED = "source_return_path_thread_switchover_acked"
 APPEND = ("console=ttyS1 loglevel=4 panic=-1 tsc=nowatchdog no_timer_check nokaslr mitigations=off audit=0 "
           "apparmor=0 cryptomgr.notests "
           "random.trust_cpu=on rcupdate.rcu_cpu_stall_timeout=300")
@@ -20,7 +22,7 @@ def kind(folder):
     """QEMU 10.0 with its default options and the guest in FOLDER, which `make -C tools/lab/demo guest` made."""
     usr = f"{folder}/qemu/usr"
     return replace(TRACKED, binary=f"{usr}/bin/qemu-system-x86_64", firmware=[f"{usr}/share/qemu", f"{usr}/share/seabios"],
-                   guest=f"{folder}/guest.kernel", memory=MEMORY)
+                   guest=f"{folder}/guest.kernel", memory=MEMORY, events=[*TRACKED.events, ACKNOWLEDGED])
 
 
 class Linux(Vmm):
@@ -42,9 +44,16 @@ class Linux(Vmm):
         if said != "ready":
             raise Trouble(f"{self.name}'s guest said '{said}'")
 
-    def run(self, command, patience=PATIENCE):
+    def run(self, command, patience=ANSWER_PATIENCE):
         """What COMMAND prints in the guest; a status that is not 0 is a Trouble."""
+        self.tell(command)
+        return self.answer(command, patience)
+
+    def tell(self, command):
         self.serial.write(f"{command}\n")
+
+    def answer(self, command, patience=ANSWER_PATIENCE):
+        """To a command that was told, here or to the QEMU where the guest was then."""
         deadline = time.monotonic() + patience
         lines = []
         while (line := self.serial.read(deadline)).startswith("- ") or line == "-":

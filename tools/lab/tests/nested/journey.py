@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A Linux guest with its connections, which moves from one QEMU to the next and back, as `make demo-guest` shows and `life`
+tries in more ways. Its peer is the host, by the PF's netdev.
+"""
+
+import contextlib
+import glob
+import json
+import os
+import signal
+import subprocess
+import time
+
+from linux import Linux, kind
+from vmm import check, until
+
+WORK = "/tmp/guest"
+PORT = 5001
+MIGRATION_PATIENCE = 600
+ENDS = ("completed", "failed", "cancelled")
+
+
+def addresses(nic):
+    """Of the guest's NIC with that number: IPv4 and IPv6 of the host, the same of the guest, without and with the prefix."""
+    return [f"10.9.{nic}.1", f"fd09:{nic}::1", f"10.9.{nic}.2/24", f"fd09:{nic}::2/64"]
+
+
+def state_of(vf):
+    """When a VF of a QEMU's came into a state, and which."""
+    return rf"@([\d.]+):vfio_migration_set_state +\({vf}\) new state (\w+)"
+
+
+class Flow:
+    """A stream and numbered packets, both ways, between the host and one of the guest's NICs (demo/flow.c)."""
+
+    def __init__(self, program, nic, address):
+        self.program = program
+        self.port = str(PORT + nic)
+        self.nic = nic
+        self.address = address
+        self.file = f"{WORK}/flow-{self.port}"
+        self.silence = {}       # the longest, of the stream, at each side, since somebody emptied this
+
+    def begin(self, vmm):
+        self.peer = subprocess.Popen([self.program, "receive", self.port, self.file], stdout=subprocess.DEVNULL,
+                                     stderr=subprocess.DEVNULL)
+        there = f"/tmp/flow-{self.port}"
+        self.pid = vmm.run(f"/bin/flow send {self.address} {self.port} {there} >{there}.said 2>&1 & echo $!")[0]
+
+    def end(self):
+        """What came to the host in all."""
+        self.peer.send_signal(signal.SIGTERM)
+        check(self.peer.wait(30) == 0, "the peer failed")
+        return self._read()
+
+    def here(self):
+        """What came to the host; its longest silence is that since it was asked the last time."""
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(self.file)
+        self.peer.send_signal(signal.SIGUSR1)
+        until("the peer says what it saw", lambda: os.path.exists(self.file))
+        return self._noted("host", self._read())
+
+    def there(self, vmm):
+        """The same of what came to the guest."""
+        file = f"/tmp/flow-{self.port}"
+        said = vmm.run(f"rm -f {file}; kill -USR1 {self.pid} && until [ -e {file} ]; do sleep 0.05; done; cat {file} {file}.said")
+        text = "".join(said)
+        seen, end = json.JSONDecoder().raw_decode(text)
+        check(not text[end:], f"the guest's side of the connection: {text[end:]}")
+        return self._noted("guest", seen)
+
+    def _noted(self, side, seen):
+        self.silence[side] = max(seen["tcp"]["gap"], self.silence.get(side, 0))
+        return seen
+
+    def _read(self):
+        with open(self.file, encoding="utf-8") as file:
+            return json.load(file)
+
+
+class Journey:
+    """The guest is at one of PLACES, which are VFs, TOGETHER of them for each guest; HOST is the QEMU that runs it."""
+
+    def __init__(self, folder, pf, vfs, together=1):
+        self.kind = kind(folder)
+        self.initramfs = f"{folder}/guest.cpio"
+        self.program = f"{folder}/flow"
+        self.pf = pf
+        self.places = [vfs[i:i + together] for i in range(0, len(vfs), together)]
+        self.vmms = []
+        self.host = None
+        self.netdevs = []
+        self.moves = []
+
+    # The host's side
+
+    def peer(self):
+        netdev = os.path.basename(glob.glob(f"/sys/bus/pci/devices/{self.pf}/net/*")[0])
+        commands = [f"link set {netdev} up"]
+        for nic in range(len(self.places[0])):
+            four, six, _, _ = addresses(nic)
+            commands += [f"addr add {four}/24 dev {netdev}", f"addr add {six}/64 dev {netdev} nodad"]
+        for words in commands:
+            subprocess.run(["ip", *words.split()], check=True)
+
+    def start(self, place, incoming=False, options=""):
+        vfs = self.places[place]
+        name = f"{len(self.vmms)}-vf{vfs[0][-1]}-{'target' if incoming else 'source'}"
+        vmm = Linux(self.kind, name, vfs, WORK, self.initramfs, incoming, options)
+        self.vmms.append(vmm)
+        return vmm
+
+    def elsewhere(self):
+        return (self.places.index(self.host.vfs) + 1) % len(self.places)
+
+    # The guest's side
+
+    def use_nics(self):
+        """Addresses and carriers for what its drivers made."""
+        self.netdevs = sorted(name for name in self.host.run("ls /sys/class/net") if name != "lo")
+        check(len(self.netdevs) == len(self.places[0]), f"the guest has the netdevs {self.netdevs}: "
+                                                        f"{self.host.run('dmesg | tail -5')}")
+        for nic, netdev in enumerate(self.netdevs):
+            peer, _, four, six = addresses(nic)
+            self.host.run(f"ip addr add {four} dev {netdev}; echo 0 >/proc/sys/net/ipv6/conf/{netdev}/accept_dad; "
+                          f"ip link set {netdev} up; ip -6 addr add {six} dev {netdev}")
+            until("the guest's link", lambda: self.host.run(f"cat /sys/class/net/{netdev}/carrier") == ["1"])
+            self.host.run(f"ping -c 3 -W 10 {peer}")
+
+    def functions(self):
+        """Its NICs, as its PCI has them."""
+        return [self.host.run(f"basename $(readlink -f /sys/class/net/{netdev}/device)")[0] for netdev in self.netdevs]
+
+    def log_length(self):
+        return int(self.host.run("dmesg | wc -l")[0])
+
+    def noticed(self, lines):
+        """Of what the guest's kernel said behind so many LINES: of its NIC, and besides, an emulated machine's that stood
+        still, for example. All of it would take a minute through this serial port."""
+        said = self.host.run(f"dmesg | tail -n +{lines + 1}")
+        nic = [line for line in said if any(word in line for word in ("mlx5", *self.netdevs))]
+        return nic, [line for line in said if line not in nic]
+
+    # A migration
+
+    def begin_move(self, options="", capabilities=(), uri=None, via=None, prepare=None, **parameters):
+        """To another place, with default options but for these; VIA another socket than the target's; PREPARE is told of the
+        target before it listens. Gives the target."""
+        target = self.start(self.elsewhere(), incoming=True, options=options)
+        if capabilities:
+            for vmm in (self.host, target):
+                vmm.ask("migrate-set-capabilities", capabilities=[{"capability": name, "state": True} for name in capabilities])
+        if parameters:
+            self.host.ask("migrate-set-parameters", **{name.replace("_", "-"): value for name, value in parameters.items()})
+        if prepare:
+            prepare(target)
+        uri = uri or f"unix:{WORK}/{target.name}"
+        target.ask("migrate-incoming", uri=uri)
+        self.began = time.monotonic()
+        self.host.ask("migrate", uri=via or uri)
+        return target
+
+    def until_end(self, *wanted, progress=lambda status: None):
+        """It ends, and in no other way than this."""
+        while (status := self.host.ask("query-migrate"))["status"] not in ENDS:
+            check(time.monotonic() - self.began < MIGRATION_PATIENCE, "the migration does not end")
+            progress(status)
+            time.sleep(0.2)
+        check(status["status"] in wanted, f"the migration is {status['status']}, and not {wanted[0]}: {status.get('error-desc')}")
+        return status
+
+    def end_move(self, target, progress=lambda status: None, arrived="running"):
+        """The guest is at the target, which is the host from now on."""
+        status = self.until_end("completed", progress=progress)
+        until(f"the target is {arrived}", lambda: target.run_state() == arrived)
+        seconds = time.monotonic() - self.began
+        self.moves.append(self.facts(status, target, seconds))
+        source, self.host = self.host, target
+        source.quit()
+
+    def facts(self, status, target, seconds):
+        source = self.host
+        went = source.traced(state_of(source.vf))
+        saving = [state for _, state in went].index("STOP_COPY")
+        facts = {"from": source.vf, "to": target.vf, "seconds": round(seconds, 1), "rounds": status["ram"]["dirty-sync-count"],
+                 "ram": status["ram"]["transferred"], "device": status.get("vfio", {}).get("transferred", 0),
+                 "downtime": status["downtime"], "set_up": status["setup-time"]}
+        stopped = [at for at, state in went[:saving] if state in ("PRE_COPY_P2P", "RUNNING_P2P")]
+        runs = [at for at, state in target.traced(state_of(target.vf)) if state == "RUNNING"]
+        if stopped and runs:
+            facts.update(stopped=float(stopped[-1]), runs=float(runs[-1]))
+        return facts
