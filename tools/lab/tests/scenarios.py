@@ -73,9 +73,17 @@ def nested(protocol, kernel, size, options=()):
 
 def guest(name, kernel, limit, *words, vfs=2):
     """A Linux moves with its NIC's own driver and its connections, as `make demo-guest` shows it."""
-    return Scenario(name, ["tools/lab/demo/guest", "--tap", *words, f"{PROGRAMS}/guest"], kernels=(kernel,), driver="ferry",
-                    vfs=vfs, nic={"state-size": "1M", "ethernet": "on"}, smp=2, alone=True, limit=limit,
-                    options=[*NO_SCAN, *LOGGING, "--mem", "1536" if kernel == "stock" else "3072"])
+    return guests(name, kernel, limit, ["tools/lab/demo/guest", "--tap", *words, f"{PROGRAMS}/guest"], vfs)
+
+
+def life(name, kernel, limit, *words, vfs=2):
+    """The same guest lives through more than that: many resets, which two processors do not outlive (races.py)."""
+    return guests(name, kernel, limit, [f"{HERE}/nested/life", f"{PROGRAMS}/guest", *words], vfs, smp=1)
+
+
+def guests(name, kernel, limit, command, vfs, smp=2):
+    return Scenario(name, command, kernels=(kernel,), driver="ferry", vfs=vfs, nic={"state-size": "1M", "ethernet": "on"}, smp=smp,
+                    alone=True, limit=limit, options=[*NO_SCAN, *LOGGING, "--mem", "1536" if kernel == "stock" else "3072"])
 
 
 # Of each race; the kernel that finds most with them is also the slowest.

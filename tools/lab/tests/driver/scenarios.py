@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The tests of the driver, for tools/lab/tests/run to add to the lab's own (scenarios.py)."""
 
-from scenarios import BOTH, HERE, LOGS, NO_SCAN, PROGRAMS, Scenario, guest
+from scenarios import BOTH, HERE, LOGS, NO_SCAN, PROGRAMS, Scenario, guest, life
 
 SMALL = {"state-size": "1M"}
 # Enough for several parts of an image.
@@ -108,5 +108,9 @@ LONG = [
     guest("guest-and-back", "stock", 2400),
     guest("guest-ten-times", "stock", 3600, "--moves=10"),
     guest("guest-debug", "debug", 3600),
+    # what it lives through, one thing after the other: `nested/life`
+    life("guest-whole", "stock", 5400, "whole"),
+    life("guest-inside", "stock", 5400, "inside"),
+    life("guest-ways", "stock", 3600, "--together=2", "ways", vfs=4),
     longer("pressure", 900, "DRIVER_SECONDS=600", "pressure"),
 ]
