@@ -20,8 +20,9 @@ class KernelLog:
         os.write(self.fd, f"{text}\n".encode())
 
     def faulty(self):
+        """The reports since the last time that nobody announced."""
         reports, _ = splats.examine("\n".join(self.lines()))
-        return bool(splats.unannounced(reports))
+        return splats.unannounced(reports)
 
     def lines(self):
         while True:

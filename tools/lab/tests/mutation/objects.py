@@ -51,9 +51,9 @@ class Objects:
 
     def _compiled(self, file, text):
         """The object without debugging information; None if there is none."""
-        source = os.path.abspath(f"{OUT}/{os.path.basename(file)}")
+        source = os.path.abspath(f"{OUT}/{os.getpid()}/{os.path.basename(file)}")
         target = source.removesuffix(".c") + ".o"
-        os.makedirs(OUT, exist_ok=True)
+        os.makedirs(os.path.dirname(source), exist_ok=True)
         with open(source, "wb") as out:
             out.write(text)
         words, folder, path = self.command(file)
