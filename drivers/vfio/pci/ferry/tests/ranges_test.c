@@ -97,6 +97,9 @@ static void test_space(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 21, mlx5_ferry_ranges_space(two, 2, 12, 52));
 	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, mlx5_ferry_ranges_space(two, 2, 12, 20));
 	KUNIT_EXPECT_EQ(test, 20, mlx5_ferry_ranges_space(two, 1, 12, 20));
+	/* What is large enough stays as it is. */
+	KUNIT_EXPECT_EQ(test, 21, mlx5_ferry_ranges_space(two, 2, 21, 52));
+	KUNIT_EXPECT_EQ(test, SZ_4M + SZ_4K - 1, two[1].last);
 	/* Too small for the firmware: more of it, if there is more */
 	KUNIT_EXPECT_EQ(test, 16, mlx5_ferry_ranges_space(&page, 1, 16, 52));
 	KUNIT_EXPECT_EQ(test, SZ_4K + SZ_64K - 1, page.last);

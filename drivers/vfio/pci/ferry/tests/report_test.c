@@ -27,6 +27,10 @@ struct fixture {
 	unsigned int most;	/* pages in a message */
 	unsigned int good;	/* messages before the tracker fails */
 	unsigned int reports;
+	int told_err, asked_err, received_err;	/* what the firmware's part gives */
+	unsigned int late;	/* looks in vain before each message */
+	unsigned int looks, arms, asks;
+	bool ends;		/* the VF is reset while it reports */
 	__be64 pages[MOST];
 };
 
@@ -42,16 +46,26 @@ int mlx5_ferry_log_tell(struct mlx5_ferry_tracker *tracker, u64 first, u64 last)
 	f->at = round_down(first, page_of(f));
 	f->end = round_up(last + 1, page_of(f));
 	f->reports++;
-	return 0;
+	if (f->ends)
+		tracker->state = MLX5_FERRY_TRACKING_ENDED;
+	return f->told_err;
 }
 
 int mlx5_ferry_log_ask(struct mlx5_ferry_tracker *tracker)
 {
-	return 0;
+	struct fixture *f = container_of(tracker, struct fixture, tracker);
+
+	f->asks++;
+	return f->asked_err;
 }
 
+/* The next message comes at once, where any does. */
 void mlx5_ferry_channel_arm(struct mlx5_ferry_channel *channel)
 {
+	struct fixture *f = container_of(channel, struct fixture, tracker.channel);
+
+	f->arms++;
+	channel->event = f->late != UINT_MAX;
 }
 
 int mlx5_ferry_channel_receive(struct mlx5_ferry_channel *channel,
@@ -59,6 +73,11 @@ int mlx5_ferry_channel_receive(struct mlx5_ferry_channel *channel,
 {
 	struct fixture *f = container_of(channel, struct fixture, tracker.channel);
 
+	if (f->looks++ < f->late)
+		return 0;
+	f->looks = 0;
+	if (f->received_err)
+		return f->received_err;
 	message->nr = 0;
 	for (; f->at < f->end && message->nr < f->most; f->at += page_of(f)) {
 		if (!f->dirty[f->at / UNIT])
@@ -97,6 +116,7 @@ static struct fixture *fixture_of(struct kunit *test, unsigned int log_page)
 	f->tracker.pages = f->pages;
 	f->tracker.log_page = log_page;
 	f->tracker.state = MLX5_FERRY_TRACKING_ON;
+	init_waitqueue_head(&f->tracker.wait);
 	mutex_init(&f->tracker.report_lock);
 	mutex_init(&f->tracker.lock);
 	mt_init(&f->tracker.owed);
@@ -199,6 +219,53 @@ static void test_errors(struct kunit *test)
 	}
 }
 
+/* Each that fails is the user's error, and all that follow are errors, too. */
+static void test_failures(struct kunit *test)
+{
+	static const struct {
+		int told, asked, received;
+		unsigned int late;
+		bool ends;
+		int err;
+	} failures[] = {
+		{ -ETIMEDOUT, 0, 0, 0, false, -ETIMEDOUT },
+		{ 0, 0, -EIO, 0, false, -EIO },
+		{ 0, 0, -EIO, 3, false, -EIO },
+		{ 0, -EBUSY, 0, UINT_MAX, false, -EBUSY },
+		{ 0, 0, 0, 0, true, -EIO },
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(failures); i++) {
+		struct fixture *f = fixture_of(test, 12);
+
+		f->told_err = failures[i].told;
+		f->asked_err = failures[i].asked;
+		f->received_err = failures[i].received;
+		f->late = failures[i].late;
+		f->ends = failures[i].ends;
+		KUNIT_EXPECT_EQ(test, failures[i].err, report(f, 0, UNITS));
+		KUNIT_EXPECT_EQ(test, f->asks, !!failures[i].asked);
+		KUNIT_EXPECT_EQ(test, f->tracker.state, f->ends ? MLX5_FERRY_TRACKING_ENDED :
+				MLX5_FERRY_TRACKING_FAILED);
+		KUNIT_EXPECT_EQ(test, -EIO, report(f, 0, UNITS));
+		KUNIT_EXPECT_EQ(test, 1, f->reports);
+	}
+}
+
+/* Who finds no message has the next one wake him. */
+static void test_late_messages(struct kunit *test)
+{
+	struct fixture *f = fixture_of(test, 12);
+
+	for (unsigned int i = 0; i < UNITS; i += 3)
+		write_unit(f, i);
+	f->late = 2;
+	expect_exact(test, f, 0, UNITS);
+	KUNIT_EXPECT_EQ(test, 0, f->arms % 2);
+	KUNIT_EXPECT_GT(test, f->arms, 2);
+	KUNIT_EXPECT_EQ(test, 0, f->asks);
+}
+
 static void test_off(struct kunit *test)
 {
 	struct fixture *f = fixture_of(test, 12);
@@ -216,6 +283,8 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(test_nothing_lost),
 	KUNIT_CASE(test_parts_of_pages),
 	KUNIT_CASE(test_errors),
+	KUNIT_CASE(test_failures),
+	KUNIT_CASE(test_late_messages),
 	KUNIT_CASE(test_off),
 	{}
 };
