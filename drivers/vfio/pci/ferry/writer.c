@@ -376,7 +376,7 @@ static ssize_t write_some(struct ferry_session *session, struct iov_iter *from,
 static bool is_passing(int err)
 {
 	return err == -EAGAIN || err == -EFAULT || err == -ENOMEM ||
-	       err == -ERESTARTSYS || err == -EINTR;
+	       err == -ERESTARTSYS;
 }
 
 /*
