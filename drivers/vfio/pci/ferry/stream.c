@@ -37,7 +37,8 @@ void ferry_stream_let_go(struct ferry_stream *stream)
 
 void ferry_stream_fini(struct ferry_stream *stream)
 {
-	ferry_stream_let_go(stream);
+	/* Whoever closed the session, or had the mutex then, has let go of it. */
+	WARN_ON_ONCE(stream->image);
 	mutex_destroy(&stream->mutex);
 }
 
