@@ -97,6 +97,11 @@ int vhca_load(struct bench *b, unsigned id, const struct buffer *buf, uint32_t l
 struct fw_cmd vhca_cancel_cmd(unsigned id, const struct buffer *buf);
 int vhca_cancel(struct bench *b, unsigned id, const struct buffer *buf);
 
+/* How many bytes at the end of an image of so many are objects. */
+uint32_t image_objects(const uint8_t *image, uint32_t len);
+/* Its checksums fit again. */
+void image_seal(uint8_t *image, uint32_t len);
+
 /* The groups of tests. */
 void test_commands(struct bench *b);
 void test_objects(struct bench *b);

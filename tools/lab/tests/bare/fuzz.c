@@ -19,7 +19,6 @@
 #include "bench.h"
 
 enum { PAGE = 4096, FRAMES = 4 * PAGE, STEPS = 200, RING = 1 << ETH_LOG_QUEUE, MAX_BLOCKS = 16 };
-enum { H_OBJECTS = 0x20, H_CHECKSUM = 0x24, H_HEADER_CRC = 0x3c, H_SIZE = 0x40 };
 
 static uint64_t state;
 
@@ -270,38 +269,13 @@ static void command_step(struct fw *fw, struct fw_eth *e)
 
 /* ---- images ---- */
 
-static uint32_t crc32(uint32_t crc, const uint8_t *p, uint32_t len)
-{
-    crc = ~crc;
-    for (; len; len--) {
-        crc ^= *p++;
-        for (unsigned i = 0; i < 8; i++)
-            crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
-    }
-    return ~crc;
-}
-
-static uint32_t get_le32(const uint8_t *p)
-{
-    return p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-static void put_le32(uint8_t *p, uint32_t x)
-{
-    for (unsigned i = 0; i < 4; i++, x >>= 8)
-        p[i] = x;
-}
-
 /* The objects of an image are changed, and its checksums fit: the function it becomes sends, and is sent to. */
 static void spoil_image(uint8_t *p, uint32_t len)
 {
-    uint32_t objects = get_le32(p + H_OBJECTS);
+    uint32_t objects = image_objects(p, len);
 
-    if (len < H_SIZE || objects > len - H_SIZE)
-        tap_bail("an image of %u bytes has %u of objects", len, objects);
     spoil(p + len - objects, objects, 1 + any(4));
-    put_le32(p + H_CHECKSUM, crc32(0, p + H_SIZE, len - H_SIZE));
-    put_le32(p + H_HEADER_CRC, crc32(0, p, H_HEADER_CRC));
+    image_seal(p, len);
 }
 
 static void image_steps(struct bench *b, const struct buffer *buf, struct fw_eth e[2])

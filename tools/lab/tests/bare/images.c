@@ -302,9 +302,10 @@ static void test_cancel(struct bench *b)
     uint32_t len;
 
     wl_fill(v->wl, 0, 16 * PAGE, 25);
+    vhca_query(b, v->id, false, false, &need);
     vhca_save(b, v->id, false, true, &buf, &len, NULL);
     c = vhca_cancel_cmd(v->id, &buf);
-    refused(b, &b->pf, &c, ST_BAD_RES_STATE, SYND_NOT_QUERIED, "a SAVE to end tracking without a QUERY");
+    refused(b, &b->pf, &c, ST_BAD_RES_STATE, SYND_NOT_QUERIED, "a SAVE to end tracking without a QUERY since the last SAVE");
     wl_fill(v->wl, 0, 4 * PAGE, 26);
     vhca_query(b, v->id, true, false, &need);
     cmd_set(&c, F_SAVE_MKEY, 0);
@@ -529,6 +530,48 @@ static void test_corrupt(struct bench *b)
     bench_free_buffer(b, &buf);
 }
 
+enum queue { EQ, CQ, QP };
+
+/* Of a VF with queues of one page each, of which the one has 2^log entries. */
+static uint32_t image_with(struct bench *b, struct buffer *buf, enum queue queue, unsigned log)
+{
+    struct vf *v = bench_running_vf(b, 0);
+    uint32_t uar = fw_create_uar(&v->fw), len = 0;
+    struct fw_eq eq = fw_create_eq(&v->fw, uar, queue == EQ ? log : 6, 1, 0);
+    struct fw_cq cq = fw_create_cq(&v->fw, uar, queue == CQ ? log : 6, eq.eqn);
+
+    fw_create_qp(&v->fw, uar, QP_RQ_NORMAL, queue == QP ? log : 8, cq.cqn);
+    vhca_stop(b, v->id);
+    vhca_save(b, v->id, false, false, buf, &len, NULL);
+    return len;
+}
+
+/* Checksums are right, and objects are not: a queue that is larger than its pages. */
+static void test_too_large(struct bench *b, enum queue queue, unsigned log, const char *name)
+{
+    struct buffer buf = bench_buffer(b, ROOM);
+    uint8_t *p = bench_data(b, &buf), *smaller = malloc(ROOM);
+    uint32_t len = image_with(b, &buf, queue, log - 1), at = len - image_objects(p, len);
+    struct fw_cmd c;
+
+    memcpy(smaller, p, len);
+    if (image_with(b, &buf, queue, log) != len)
+        tap_bail("an image has another length where a queue has more entries");
+    while (at < len && p[at] == smaller[at])
+        at++;
+    ok(at < len && p[at] == log && smaller[at] == log - 1, "an image tells of how many entries %s has", name);
+    p[at] = log + 1;
+    image_seal(p, len);
+    c = vhca_load_cmd(stopped_vf(b, 1)->id, &buf, len);
+    fw_exec(&b->pf, &c);
+    ok(c.r.status == ST_BAD_PARAM && c.r.syndrome == SYND_IMAGE_OBJECTS, "one where it has more than its page is refused");
+    p[at] = log;
+    image_seal(p, len);
+    ok_eq(vhca_load(b, stopped_vf(b, 1)->id, &buf, len), ST_OK, "and one where it has as many is not");
+    free(smaller);
+    bench_free_buffer(b, &buf);
+}
+
 static void test_lengths(struct bench *b)
 {
     static const struct { const char *name; int32_t cut; } cuts[] = {
@@ -631,6 +674,9 @@ void test_images(struct bench *b)
     test_arguments(b);
     test_dma_errors(b);
     test_corrupt(b);
+    test_too_large(b, EQ, 6, "an EQ");
+    test_too_large(b, CQ, 6, "a CQ");
+    test_too_large(b, QP, 8, "a QP");
     test_lengths(b);
     test_order(b);
     test_reinit(b);

@@ -136,3 +136,42 @@ int vhca_cancel(struct bench *b, unsigned id, const struct buffer *buf)
 
     return status ? status : fw_status(fw_exec(&b->pf, &c));
 }
+
+/* ---- what is in an image ---- */
+
+enum { H_OBJECTS = 0x20, H_CHECKSUM = 0x24, H_HEADER_CRC = 0x3c, H_SIZE = 0x40 };
+
+static uint32_t crc32(const uint8_t *p, uint32_t len)
+{
+    uint32_t crc = ~0u;
+
+    for (; len; len--) {
+        crc ^= *p++;
+        for (unsigned i = 0; i < 8; i++)
+            crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+    }
+    return ~crc;
+}
+
+static void put_le32(uint8_t *p, uint32_t x)
+{
+    x = htole32(x);
+    memcpy(p, &x, sizeof(x));
+}
+
+uint32_t image_objects(const uint8_t *image, uint32_t len)
+{
+    uint32_t objects;
+
+    memcpy(&objects, image + H_OBJECTS, sizeof(objects));
+    objects = le32toh(objects);
+    if (len < H_SIZE || objects > len - H_SIZE)
+        tap_bail("an image of %u bytes has %u of objects", len, objects);
+    return objects;
+}
+
+void image_seal(uint8_t *image, uint32_t len)
+{
+    put_le32(image + H_CHECKSUM, crc32(image + H_SIZE, len - H_SIZE));
+    put_le32(image + H_HEADER_CRC, crc32(image, H_HEADER_CRC));
+}
