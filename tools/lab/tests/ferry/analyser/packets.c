@@ -325,6 +325,37 @@ static void end_behind_a_cut(struct bench *b)
     ferry_saved_free(saved);
 }
 
+static void told_full_name(void *context, const struct ferry_saved_packet *packet)
+{
+    bool *good = context;
+
+    if (packet->type == FERRY_PACKET_DEVICE)
+        *good = strnlen(packet->about.name, sizeof(packet->about.name)) == sizeof(packet->about.name) - 1 &&
+                strnlen(packet->about.driver, sizeof(packet->about.driver)) == sizeof(packet->about.driver) - 1;
+}
+
+/* Names that end nowhere */
+static void endless_names(void)
+{
+    static const struct ferry_saved_events events = { .packet = told_full_name };
+    struct ferry_header header = { .version = htole32(FERRY_PACKET_VERSION) };
+    struct ferry_packet_device about = { .count = htole32(1) };
+    struct ferry_saved *saved;
+    static struct file f;
+    bool good = false;
+
+    memcpy(header.magic, FERRY_MAGIC, sizeof(header.magic));
+    memset(about.name, 'n', sizeof(about.name));
+    memset(about.driver, 'd', sizeof(about.driver));
+    put(&f, &header, sizeof(header));
+    packet(&f, FERRY_PACKET_DEVICE, 0, &about, sizeof(about));
+    saved = ferry_saved_new(&events, &good, 0);
+    ferry_saved_feed(saved, f.bytes, f.length, NULL);
+    ferry_saved_end(saved);
+    ok(good, "names without an end are cut");
+    ferry_saved_free(saved);
+}
+
 static void names(void)
 {
     static const char *const packets[] = { "unknown", "device", "configuration", "data", "phase end", "unknown" };
@@ -371,5 +402,6 @@ void test_packets(struct bench *b)
     every_field(b, ROOM);
     every_field(b, 1);
     end_behind_a_cut(b);
+    endless_names();
     names();
 }
