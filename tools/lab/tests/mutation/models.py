@@ -28,8 +28,11 @@ class Models:
     def _compiled(self, out, more):
         if not out.exists():
             with base.built_folder(out) as partial, ThreadPoolExecutor(2) as pool:
-                list(pool.map(lambda name: self.parts.compile(name, partial / f"{name}.o", more, self.folder / name), self.parts.model))
+                list(pool.map(lambda name: self._compile(name, partial, more), self.parts.model))
         return {name: out / f"{name}.o" for name in self.parts.model}
+
+    def _compile(self, name, out, more):
+        return self.parts.compile(name, out / f"{name}.o", more, self.folder / name)
 
     def build(self, name):
         """Of the model as it is now, whose file NAME is another than it was; returns what to remove in the end."""
@@ -38,7 +41,7 @@ class Models:
             target = self.bin / f"{base.digest(self.folder)}{flavour}"
             shutil.rmtree(target, ignore_errors=True)
             with base.built_folder(target) as partial:
-                objects = {**self.whole[flavour], name: self.parts.compile(name, partial / f"{name}.o", more, self.folder / name)}
+                objects = {**self.whole[flavour], name: self._compile(name, partial, more)}
                 self.parts.link(partial / "qemu-system-x86_64", objects, more)
                 for path in partial.glob("*.o*"):
                     path.unlink()
