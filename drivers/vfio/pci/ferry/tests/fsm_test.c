@@ -389,13 +389,15 @@ static void the_region_goes_all_the_way_or_back(struct kunit *test)
 	static const struct {
 		enum vfio_device_mig_state from, to;
 		char failing;
+		int error;
 		const char *done;
 		enum vfio_device_mig_state state;
 	} moves[] = {
-		{ S(RUNNING), S(STOP), 'r', "(i)(r)(I)", S(RUNNING) },
-		{ S(RUNNING), S(STOP), 'i', "(i)", S(RUNNING) },
-		{ S(PRE_COPY), S(STOP_COPY), 's', "(i)(r)s(R)(I)k", S(PRE_COPY) },
-		{ S(STOP_COPY), S(RUNNING), 'R', "c(R)", S(ERROR) },
+		{ S(RUNNING), S(STOP), 'r', -EBUSY, "(i)(r)(I)", S(RUNNING) },
+		{ S(RUNNING), S(STOP), 'i', -EBUSY, "(i)", S(RUNNING) },
+		{ S(RUNNING), S(STOP), 'r', -ETIMEDOUT, "(i)(r)", S(ERROR) },
+		{ S(PRE_COPY), S(STOP_COPY), 's', -EIO, "(i)(r)s(R)(I)k", S(PRE_COPY) },
+		{ S(STOP_COPY), S(RUNNING), 'R', -EBUSY, "c(R)", S(ERROR) },
 	};
 
 	for (int i = 0; i < ARRAY_SIZE(moves); i++) {
@@ -405,7 +407,8 @@ static void the_region_goes_all_the_way_or_back(struct kunit *test)
 		f->nr = 0;
 		memset(f->done, 0, sizeof(f->done));
 		f->failing = moves[i].failing;
-		KUNIT_EXPECT_EQ(test, ferry_fsm_move(&f->vf, moves[i].to), -EBUSY);
+		f->error = moves[i].error;
+		KUNIT_EXPECT_EQ(test, ferry_fsm_move(&f->vf, moves[i].to), moves[i].error);
 		KUNIT_EXPECT_STREQ(test, f->done, moves[i].done);
 		KUNIT_EXPECT_EQ_MSG(test, state(f), moves[i].state, "%d", i);
 	}

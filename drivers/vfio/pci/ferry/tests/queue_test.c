@@ -509,6 +509,12 @@ static void a_writer_waits_for_an_initial_image(struct kunit *test)
 		image->kind = FERRY_IMAGE_MIDDLE;
 		KUNIT_EXPECT_EQ(test, ferry_queue_has_loaded(queue, false), -EAGAIN);
 		KUNIT_EXPECT_EQ(test, ferry_queue_has_loaded(queue, true), 0);
+		/* The last byte of all waits for any image. */
+		KUNIT_EXPECT_EQ(test, ferry_queue_is_writable(queue),
+				way[i] != FERRY_IMAGE_READY);
+		queue->arrival.last_byte_due = true;
+		KUNIT_EXPECT_FALSE(test, ferry_queue_is_writable(queue));
+		queue->arrival.last_byte_due = false;
 		image->kind = FERRY_IMAGE_INITIAL;
 		KUNIT_EXPECT_EQ(test, ferry_queue_has_loaded(queue, true), -EAGAIN);
 		KUNIT_EXPECT_EQ(test, ferry_queue_has_turn(queue), -EAGAIN);

@@ -133,6 +133,11 @@ static void what_differs_is_told(struct kunit *test)
 			offsetof(struct vfio_ferry_shape, capability[2]) + 2, 3,
 			"capability 2 of the source is extended 0xe version 2 at 0x100, of this extended 0xe version 1 at 0x100",
 		},
+		/* Where the first extended one is, even without a version */
+		{
+			offsetof(struct vfio_ferry_shape, capability[2]) + 2, 1,
+			"capability 2 of the source is extended 0xe version 0 at 0x100, of this extended 0xe version 1 at 0x100",
+		},
 		{
 			offsetof(struct vfio_ferry_shape, capability[31]) + 3, 0x20,
 			"capability 31 of the source is extended 0x0 version 0 at 0x200, of this no more",
