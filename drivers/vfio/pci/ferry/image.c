@@ -257,7 +257,6 @@ static void unmap(struct ferry_vf *vf, struct ferry_image *image)
 		return;
 	}
 	image->memory.mapping = NULL;
-	image->mapped = 0;
 }
 
 static int map(struct ferry_vf *vf, struct ferry_image *image)

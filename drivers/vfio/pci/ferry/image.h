@@ -77,7 +77,7 @@ enum ferry_image_place {
  * @kind: its place in the stream; of a resume, once it is whole
  * @save_flags: of the save that fills it, VFIO_FERRY_SAVE_*
  * @coming: bytes that the save is expected to bring
- * @mapped: bytes that memory.mapping covers
+ * @mapped: bytes that memory.mapping covers, if there is one
  * @spliced: pages of it went into a pipe, where they must not change
  * @leaked: the firmware may still write the memory: never free it
  */
