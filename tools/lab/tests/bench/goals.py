@@ -211,7 +211,7 @@ def judged(figures):
 def sizes(figures):
     """How the window goes with the size of the state."""
     return [row for chunks in (False, True) for size in (1, 64, 256) for row in
-            [pair(figures, f"{size} MiB{', in chunks' if chunks else ''}, all dirty", "ms", "window", at=100, size=size,
+            [pair(figures, f"stop window{' in chunks' if chunks else ''}, {size} MiB, all dirty", "ms", "window", at=100, size=size,
                   chunks=chunks)] if row.ratio is not None]
 
 
