@@ -18,6 +18,7 @@ class Scenario:
     after: list = None              # then, on the host
     needs: str = None               # a scenario whose output this one reads
     alone: bool = False             # wants the machine's processors for itself
+    waits: bool = False             # for most of its time, with nothing to do: others run as if it did not; own_boot or host
     own_boot: bool = False          # shares no VM, see `run`: what it does is for a whole boot, or has to be its end
     memory: int = 3                 # GiB that its VM and its NICs take at most
     limit: int = 400                # seconds that it may take in its VM

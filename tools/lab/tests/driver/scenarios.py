@@ -48,7 +48,7 @@ DRIVER = [
     Scenario("driver-deaths", driver("deaths"), kernels=("debug",), driver="ferry", nic=SMALL, own_boot=True),
     Scenario("driver-buried", driver("buried"), kernels=("debug",), driver="ferry", vfs=3, nic=SMALL, own_boot=True),
     Scenario("driver-allocations", driver("allocations"), kernels=("debug",), driver="ferry", nic=SMALL, own_boot=True),
-    Scenario("driver-never", driver("never"), driver="ferry", vfs=5, nic=SMALL, own_boot=True),
+    Scenario("driver-never", driver("never"), driver="ferry", vfs=5, nic=SMALL, own_boot=True, waits=True),
     Scenario("driver-streams", driver("streams"), driver="ferry", vfs=4, nic=SMALL),
     Scenario("driver-shapes", driver("shapes"), driver="ferry", nic=SMALL),
     *(Scenario(f"driver-shapes-{name}", ["env", f"SHAPES={LOGS}/{{kernel}}.driver-shapes.out", *why, *driver("other-shape")],

@@ -44,7 +44,7 @@ FERRY = [
     Scenario("ferry-machines", [f"{TOOL}/machines"], host=True),
 
     # pipes, links, limits, what does not answer: on devices that are pretended
-    Scenario("ferry-operating", [f"{TOOL}/operating"], host=True),
+    Scenario("ferry-operating", [f"{TOOL}/operating"], host=True, waits=True),
 
     # looking at streams takes no device
     Scenario("ferry-inspect", [f"{TOOL}/inspect.sh"], host=True),
