@@ -30,6 +30,12 @@ def state_of(vf):
     return rf"@([\d.]+):vfio_migration_set_state +\({vf}\) new state (\w+)"
 
 
+def stats_of(vf):
+    """What the driver counts (Documentation/debugfs.rst)."""
+    with open(f"/sys/kernel/debug/vfio_ferry/{vf}/stats", encoding="ascii") as file:
+        return {name: int(value) for name, value in map(str.split, file) if value.isdigit()}
+
+
 class Flow:
     """A stream and numbered packets, both ways, between the host and one of the guest's NICs (demo/flow.c)."""
 
@@ -157,6 +163,7 @@ class Journey:
             prepare(target)
         uri = uri or f"unix:{WORK}/{target.name}"
         target.ask("migrate-incoming", uri=uri)
+        self.stats = {vmm: stats_of(vmm.vf) for vmm in (self.host, target)}
         self.began = time.monotonic()
         self.host.ask("migrate", uri=via or uri)
         return target
@@ -186,6 +193,11 @@ class Journey:
         facts = {"from": source.vf, "to": target.vf, "seconds": round(seconds, 1), "rounds": status["ram"]["dirty-sync-count"],
                  "ram": status["ram"]["transferred"], "device": status.get("vfio", {}).get("transferred", 0),
                  "downtime": status["downtime"], "set_up": status["setup-time"]}
+        for vmm in (source, target):
+            now = stats_of(vmm.vf)
+            facts["source" if vmm is source else "target"] = {
+                name: value if name.startswith("window") else round((value - self.stats[vmm][name]) / 1e6, 3)
+                for name, value in now.items() if name.startswith(("ns_", "window"))}
         stopped = [at for at, state in went[:saving] if state in ("PRE_COPY_P2P", "RUNNING_P2P")]
         runs = [at for at, state in target.traced(state_of(target.vf)) if state == "RUNNING"]
         if stopped and runs:
