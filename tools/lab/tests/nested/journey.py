@@ -189,7 +189,7 @@ class Journey:
     def facts(self, status, target, seconds):
         source = self.host
         went = source.traced(state_of(source.vf))
-        saving = [state for _, state in went].index("STOP_COPY")
+        saving = max(number for number, (_, state) in enumerate(went) if state == "STOP_COPY")
         facts = {"from": source.vf, "to": target.vf, "seconds": round(seconds, 1), "rounds": status["ram"]["dirty-sync-count"],
                  "ram": status["ram"]["transferred"], "device": status.get("vfio", {}).get("transferred", 0),
                  "downtime": status["downtime"], "set_up": status["setup-time"]}
