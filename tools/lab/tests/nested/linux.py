@@ -25,19 +25,8 @@ def kind(folder):
                    guest=f"{folder}/guest.kernel", memory=MEMORY, events=[*TRACKED.events, ACKNOWLEDGED])
 
 
-class Linux(Vmm):
-    """Its first serial port takes commands; the second is its console, a file beside the other logs."""
-
-    held = []                   # it goes on at once
-
-    def __init__(self, kind_, name, vfs, folder, initramfs, incoming=False, options=""):
-        self.initramfs = initramfs
-        self.console_file = f"{folder}/{name}.console"
-        super().__init__(kind_, name, vfs, folder, incoming, options)
-
-    def _boot(self):
-        return ["-initrd", self.initramfs, "-append", APPEND, "-serial", f"file:{self.console_file}",
-                "-msg", "timestamp=on"]
+class Shell:
+    """A Linux that does what it is told over its first serial port, `self.serial`; `self.name` is for messages."""
 
     def booted(self):
         said = self.serial.read(time.monotonic() + BOOT_PATIENCE)
@@ -61,6 +50,21 @@ class Linux(Vmm):
         if line != "= 0":
             raise Trouble(f"{self.name}'s guest: `{command}` ended with '{line}': " + " | ".join(lines[-6:]))
         return lines
+
+
+class Linux(Shell, Vmm):
+    """Its first serial port takes commands; the second is its console, a file beside the other logs."""
+
+    held = []                   # it goes on at once
+
+    def __init__(self, kind_, name, vfs, folder, initramfs, incoming=False, options=""):
+        self.initramfs = initramfs
+        self.console_file = f"{folder}/{name}.console"
+        super().__init__(kind_, name, vfs, folder, incoming, options)
+
+    def _boot(self):
+        return ["-initrd", self.initramfs, "-append", APPEND, "-serial", f"file:{self.console_file}",
+                "-msg", "timestamp=on"]
 
     def log_files(self):
         return [*super().log_files(), self.console_file]
