@@ -28,7 +28,7 @@ ALL = (*NAMES, LTS)
 LTS_TREE = "VFIO_FERRY_LTS_TREE"
 DEBUG_CONFIG = LAB_DIR / "kernel" / "debug.config"
 COMPILER = "gcc-12"
-DEBUG_OBJECTS = 2350
+DEBUG_OBJECTS = 2360
 STOCK_RECIPE = 2
 # What every run loads; unpacking it in the VM, at each boot, takes seconds.
 PLAIN_MODULES = ("drivers/iommu", "drivers/net/ethernet/mellanox", "drivers/net/virtio_net.ko.xz", "drivers/vfio",
