@@ -42,6 +42,13 @@ static uint64_t *cx_wl(CxVhca *v, unsigned offset)
     return &v->wl.reg[offset / 8];
 }
 
+/* Whole pages of device memory? */
+static bool cx_fill_fits(const CxVhca *v, uint64_t start, uint64_t len)
+{
+    return start % CX_PAGE == 0 && len % CX_PAGE == 0 &&
+           start <= v->mem.size && len <= v->mem.size - start;
+}
+
 void cx_workload_visit(CxArchive *a, CxVhca *v)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(stored); i++) {
@@ -50,6 +57,10 @@ void cx_workload_visit(CxArchive *a, CxVhca *v)
     cx_archive_u64(a, &v->wl.fill_pos);
     cx_archive_u64(a, &v->wl.fill_left);
     cx_archive_u64(a, &v->wl.recv_left);
+    if (!cx_fill_fits(v, v->wl.fill_pos, v->wl.fill_left)) {
+        v->wl.fill_left = 0;
+        cx_archive_refuse(a);
+    }
 }
 
 /* ---- device memory ---- */
@@ -289,12 +300,10 @@ static void cx_start_fill(CxVhca *v)
 {
     uint64_t start = *cx_wl(v, WL_FILL_START), len = *cx_wl(v, WL_FILL_LEN);
 
-    if (start % CX_PAGE || len % CX_PAGE || start > v->mem.size ||
-        len > v->mem.size - start) {
-        return;
+    if (cx_fill_fits(v, start, len)) {
+        v->wl.fill_pos = start;
+        v->wl.fill_left = len;
     }
-    v->wl.fill_pos = start;
-    v->wl.fill_left = len;
 }
 
 static void cx_workload_write(void *opaque, hwaddr addr, uint64_t value,
