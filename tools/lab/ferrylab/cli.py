@@ -150,8 +150,9 @@ def add_run_options(parser, act):
     parser.add_argument("--nic", type=run.nic_property, action="append", default=[], metavar="KEY=VALUE",
                         help="a property of the model (may be repeated), for example state-size=100M")
     parser.add_argument("--port", type=run.port, metavar="WHERE",
-                        help="what the NIC's port leads to, with --nic ethernet=on: socket=PATH, a UNIX socket, which two VMs "
-                             "may share (give one of them another --nic mac=02:...), or tap=NAME, this machine's")
+                        help="what the NIC's port leads to, with --nic ethernet=on: user, this machine's network as QEMU gives it to "
+                             "who is not root (10.0.2.0/24 with a DHCP server, this machine is 10.0.2.2), "
+                             "socket=PATH, a UNIX socket, which two VMs may share (give one of them another --nic mac=02:...), or tap=NAME, this machine's")
     parser.add_argument("--mem", type=int, metavar="MiB", help="memory (default: 1024 stock, 2048 others)")
     parser.add_argument("--smp", type=int, default=2, metavar="N", help="CPUs (default: 2)")
     parser.add_argument("--sanitize", action="store_true",

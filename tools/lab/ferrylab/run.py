@@ -34,6 +34,7 @@ CONSOLE_TAIL = 40
 LAB_OUT = BUILD / "lab-out"
 ADDRESSES = ("10.7.0.1", "10.7.0.2")
 PARTNER_PATIENCE = 30
+USER = ("user", "")             # --port
 ACCEPTS = 0x10000               # __SO_ACCEPTCON, in /proc/net/unix
 
 
@@ -198,7 +199,8 @@ def plan_of(options, out, command):
                 cpus=options.smp, out=out,
                 insmod=modules.to_insert(options.driver.split(","), kernel),
                 vfio=modules.logging_vfio(kernel) if options.logging else "",
-                command=command, nic=options.nic, port=netdev(options.port), trace=trace, autoprobe=options.autoprobe, leaks=kernel.debugging and not options.no_leak_scan,
+                command=command, nic=options.nic, port=netdev(options.port), user_network=options.port == USER, trace=trace, autoprobe=options.autoprobe,
+                leaks=kernel.debugging and not options.no_leak_scan,
                 append=options.append, timeout=options.timeout or 300)
 
 
@@ -237,16 +239,16 @@ def ethernet(options):
 
 
 def port(text):
-    """The value of --port: socket=PATH or tap=NAME."""
+    """The value of --port: user, socket=PATH or tap=NAME."""
     kind, _, name = text.partition("=")
-    if kind not in ("socket", "tap") or not name:
-        raise argparse.ArgumentTypeError(f"{text} is neither socket=PATH nor tap=NAME")
+    if text != "user" and (kind not in ("socket", "tap") or not name):
+        raise argparse.ArgumentTypeError(f"{text} is neither user nor socket=PATH nor tap=NAME")
     return kind, name
 
 
 def netdev(given):
     """What the port leads to, as -netdev has it. Of two VMs with the same socket the first one listens."""
-    if not given:
+    if not given or given == USER:
         return ""
     kind, name = given
     if kind == "tap":

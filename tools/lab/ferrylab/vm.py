@@ -66,6 +66,7 @@ class Plan:
     network: socket.socket = None
     port: str = ""          # what the NIC's port is connected to, as -netdev has it
     wire: socket.socket = None      # or the end of a wire to another VM's
+    user_network: bool = False      # or to what this machine's network is for who is not root
     turns: list = field(default_factory=list)       # plans of the commands that take turns in this VM; see Machine.turn
     state: str = "echo"     # what tells of the PF between two of them
 
@@ -92,6 +93,7 @@ class Machine:
         self._words = b""
         self._given_up = ""
         self._deadline = None
+        self._network = None
         self._expect(plan, {} if plan.turns else {1: stdout, 2: stderr})
         self._start()
 
@@ -136,6 +138,9 @@ class Machine:
         """The run is over, for all machines of it: the VM has nothing more to do."""
         self.kill()
         self._process.wait()
+        if self._network:
+            self._network.kill()
+            self._network.wait()
         for port in self._ports.values():
             port.close()
 
@@ -189,6 +194,10 @@ class Machine:
         self._ports, theirs = {}, {}
         for number in (1, 2, 3):
             self._ports[number], theirs[number] = socket.socketpair()
+        if self.plan.user_network:
+            self.plan.wire, far_end = socket.socketpair()
+            self._network = user_network(far_end)
+            far_end.close()
         inherited = [*theirs.values(), *filter(None, (self.plan.network, self.plan.wire))]
         with open(self._qemu_log, "wb") as log:
             self._process = subprocess.Popen(
@@ -405,6 +414,15 @@ class PrefixedSink:
 def stream(end):
     """One end of a pair of sockets, as -netdev has it."""
     return f"type=stream,server=off,addr.type=fd,addr.str={end.fileno()}"
+
+
+def user_network(wire):
+    """At the end of a wire, what a QEMU gives a VM of this machine's network. The lab's own QEMU is built without that; Debian's,
+    which the tests need anyway, has it, and wants no machine for it."""
+    return subprocess.Popen(["qemu-system-x86_64", "-machine", "none", "-nodefaults", "-display", "none", "-netdev", "user,id=user",
+                             "-netdev", f"id=wire,{stream(wire)}", "-netdev", "hubport,id=a,hubid=0,netdev=user",
+                             "-netdev", "hubport,id=b,hubid=0,netdev=wire"],
+                            stdin=subprocess.DEVNULL, preexec_fn=die_with_parent, pass_fds=[wire.fileno()])
 
 
 def comma(value):
