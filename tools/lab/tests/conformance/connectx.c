@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The conformance suite's workload for a VF of the lab's ConnectX model: BAR 2
- * of the VF, and the control block in BAR 2 of its PF, which sysfs maps.
+ * The conformance suite's workloads for a VF of the lab's ConnectX model: BAR 2
+ * of the VF, and the control block in BAR 2 of its PF, which sysfs maps. One
+ * that has Ethernet also sends and receives, see traffic.c.
  */
 #include <limits.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include "../lib/bar2.h"
 #include "../lib/pci.h"
 #include "../../connectx/ifc.h"
+#include "traffic.h"
 
 enum {
 	CHANGE_RATE = 100000,	/* pages a second: at once, for a test */
@@ -26,6 +28,7 @@ struct connectx {
 	struct bar2 workload;
 	struct bar2 control;
 	void *map;
+	struct traffic *traffic;
 };
 
 static struct connectx *of(struct mig_device *device)
@@ -33,20 +36,40 @@ static struct connectx *of(struct mig_device *device)
 	return device->private;
 }
 
-static void *map_control(const char *name)
+/* A file of the PF's in sysfs; false: there is none. */
+static bool pf_path(const char *name, const char *file, char path[PATH_MAX])
 {
-	char link[PATH_MAX], pf[PATH_MAX];
+	char link[PATH_MAX];
 
-	snprintf_assert(link, sizeof(link), "/sys/bus/pci/devices/%s/physfn", name);
-	return realpath(link, pf) ? pci_map_bar(strrchr(pf, '/') + 1, 2, BAR2_SIZE) : NULL;
+	snprintf_assert(link, sizeof(link), "/sys/bus/pci/devices/%s/physfn/%s", name, file);
+	return realpath(link, path);
 }
 
-static bool connectx_probe(struct mig_device *device)
+static void *map_control(const char *name)
+{
+	char pf[PATH_MAX];
+
+	return pf_path(name, "", pf) ? pci_map_bar(strrchr(pf, '/') + 1, 2, BAR2_SIZE) : NULL;
+}
+
+/*
+ * All functions of a NIC announce Ethernet, or none: then the PF's driver has made a netdev. To
+ * ask the firmware would be a command in which a fault could be meant for another.
+ */
+static bool has_ethernet(const char *name)
+{
+	char netdevs[PATH_MAX];
+
+	return pf_path(name, "net", netdevs);
+}
+
+static bool connectx_open(struct mig_device *device, bool ethernet)
 {
 	struct vfio_pci_bar *bar = &device->vfio->bars[2];
 	struct connectx *connectx;
 
-	if (!bar->vaddr || bar->info.size != BAR2_SIZE || *(volatile u64 *)bar->vaddr != WORKLOAD_MAGIC)
+	if (!bar->vaddr || bar->info.size != BAR2_SIZE || *(volatile u64 *)bar->vaddr != WORKLOAD_MAGIC ||
+	    has_ethernet(device->name) != ethernet)
 		return false;
 	connectx = calloc_assert(1, sizeof(*connectx));
 	connectx->workload = workload_of(bar->vaddr);
@@ -54,6 +77,16 @@ static bool connectx_probe(struct mig_device *device)
 	connectx->control = control_of(connectx->map);
 	device->private = connectx;
 	return true;
+}
+
+static bool connectx_probe(struct mig_device *device)
+{
+	return connectx_open(device, false);
+}
+
+static bool ethernet_probe(struct mig_device *device)
+{
+	return connectx_open(device, true);
 }
 
 static void connectx_remove(struct mig_device *device)
@@ -175,25 +208,58 @@ static void connectx_fault_disarm(struct mig_device *device)
 	ctl_disarm(of(device)->control);
 }
 
+static void connectx_traffic(struct mig_device *device, const struct dma_region *region, bool fresh)
+{
+	of(device)->traffic = traffic_open(device->vfio->bars[0].vaddr, region->vaddr, region->iova,
+					   region->size, fresh);
+}
+
+static u64 connectx_traffic_post(struct mig_device *device, u32 count)
+{
+	u32 state = mig_state_get(device);
+
+	return traffic_post(of(device)->traffic, count,
+			    state == VFIO_DEVICE_STATE_RUNNING ||
+			    state == VFIO_DEVICE_STATE_PRE_COPY);
+}
+
+static u64 connectx_traffic_seen(struct mig_device *device)
+{
+	return traffic_seen(of(device)->traffic);
+}
+
+#define OPERATIONS								\
+	.remove = connectx_remove,						\
+	.fill = connectx_fill,							\
+	.sum = connectx_sum,							\
+	.change = connectx_change,						\
+	.churn = connectx_churn,						\
+	.changes = connectx_changes,						\
+	.reinit = connectx_reinit,						\
+	.scratch = connectx_scratch,						\
+	.dma = connectx_dma,							\
+	.dma_count = connectx_dma_count,					\
+	.window = connectx_window,						\
+	.interrupt = connectx_interrupt,					\
+	.interrupts = connectx_interrupts,					\
+	.fault_arm = connectx_fault_arm,					\
+	.fault_hits = connectx_fault_hits,					\
+	.fault_disarm = connectx_fault_disarm
+
 static const struct workload connectx_workload = {
 	.name = "the lab's ConnectX",
 	.probe = connectx_probe,
-	.remove = connectx_remove,
-	.fill = connectx_fill,
-	.sum = connectx_sum,
-	.change = connectx_change,
-	.churn = connectx_churn,
-	.changes = connectx_changes,
-	.reinit = connectx_reinit,
-	.scratch = connectx_scratch,
-	.dma = connectx_dma,
-	.dma_count = connectx_dma_count,
-	.window = connectx_window,
-	.interrupt = connectx_interrupt,
-	.interrupts = connectx_interrupts,
-	.fault_arm = connectx_fault_arm,
-	.fault_hits = connectx_fault_hits,
-	.fault_disarm = connectx_fault_disarm,
+	OPERATIONS,
+};
+
+static const struct workload ethernet_workload = {
+	.name = "the lab's ConnectX with Ethernet",
+	.probe = ethernet_probe,
+	OPERATIONS,
+	.traffic = connectx_traffic,
+	.traffic_post = connectx_traffic_post,
+	.traffic_seen = connectx_traffic_seen,
 };
 
 MIG_WORKLOAD(connectx_workload);
+MIG_WORKLOAD(ethernet_workload);

@@ -39,6 +39,7 @@ struct view {
 	u64 writes;
 	u64 interrupts;
 	u64 events;
+	u64 seen;
 	u64 sum;
 	u64 memory[PLACES];
 };
@@ -46,6 +47,7 @@ struct view {
 struct work {
 	struct mig_device *device;
 	struct dma_region region;
+	struct dma_region queues;
 	u64 events;
 	bool vectors;
 };
@@ -89,6 +91,7 @@ static void begin_work(struct work *work, struct mig_device *device)
 		device->workload->dma(device, work->region.iova, BUFFER, STRIDE, WRITES);
 	if (work->vectors)
 		device->workload->interrupt(device, VECTOR, INTERRUPTS);
+	mig_traffic_begin(device, &work->queues);
 }
 
 /* The same memory and vectors on the device that a stream is loaded into. */
@@ -99,8 +102,11 @@ static void follow_work(struct work *to, const struct work *from, struct mig_dev
 	} else {
 		*to = (struct work) { .device = device };
 		mig_dma_map_too(device, &to->region, &from->region);
+		if (from->queues.vaddr)
+			mig_dma_map_too(device, &to->queues, &from->queues);
 	}
 	enable_vectors(to);
+	mig_traffic_follow(device, &to->queues);
 }
 
 static u64 place(const struct work *work, u64 number)
@@ -120,6 +126,8 @@ static void look(struct work *work, struct view *view)
 	if (MIG_HAS(work->device, interrupts))
 		view->interrupts = workload->interrupts(work->device);
 	view->events = events(work);
+	if (work->queues.vaddr)
+		view->seen = workload->traffic_seen(work->device);
 	for (u64 i = 0; i < PLACES; i++)
 		view->memory[i] = place(work, i);
 }
@@ -129,6 +137,8 @@ static void expect_quiet(struct __test_metadata *_metadata, struct work *work, c
 {
 	static struct view before, after;
 
+	if (work->queues.vaddr)
+		mig_traffic_post(work->device);
 	usleep(IN_FLIGHT_US);
 	look(work, &before);
 	before.sum = mig_sum(work->device);
@@ -146,6 +156,9 @@ static void expect_quiet(struct __test_metadata *_metadata, struct work *work, c
 	}
 	EXPECT_EQ(before.events, after.events) {
 		TH_LOG("interrupts in %s", where);
+	}
+	EXPECT_EQ(before.seen, after.seen) {
+		TH_LOG("messages in %s", where);
 	}
 	EXPECT_EQ(before.sum, after.sum) {
 		TH_LOG("the state in %s", where);
@@ -184,6 +197,7 @@ static void expect_busy(struct __test_metadata *_metadata, struct work *work, co
 			TH_LOG("no interrupts in %s", where);
 		}
 	}
+	mig_traffic_assert(work->device);
 }
 
 /*
@@ -484,7 +498,10 @@ static void migrate(struct __test_metadata *_metadata, struct mig_bench *bench, 
 
 	begin_work(&from, bench->device);
 	expect_busy(_metadata, &from, "RUNNING");
+	mig_traffic_post(bench->device);
 	stream = save_working(bench->device, precopy);
+	/* The target has to send these. */
+	mig_traffic_post(bench->device);
 	usleep(IN_FLIGHT_US);
 	look(&from, &before);
 	before.sum = mig_sum(bench->device);

@@ -21,6 +21,7 @@
 
 struct pair {
 	struct mig_device *devices[2];
+	struct dma_region queues[2];	/* the same memory, for each */
 	pthread_t thread;
 	unsigned int number;
 	unsigned int rounds;
@@ -66,6 +67,9 @@ static void migrate(struct pair *pair, struct mig_device *source, struct mig_dev
 	close(to);
 	mig_stream_free(&stream);
 	mig_device_reset(source);
+	mig_traffic_follow(target, &pair->queues[0]);
+	mig_traffic_assert(target);
+	mig_traffic_post(target);
 	if (changes)
 		VFIO_ASSERT_TRUE(mig_wait_until(target->workload->changes(target) > changes,
 						MIG_PATIENCE_MS),
@@ -80,6 +84,10 @@ static void *back_and_forth(void *argument)
 	mig_fill(first, 100 + pair->number);
 	if (first->workload && first->workload->churn)
 		first->workload->churn(first, CHURN);
+	mig_traffic_begin(first, &pair->queues[0]);
+	if (pair->queues[0].vaddr)
+		mig_dma_map_too(pair->devices[1], &pair->queues[1], &pair->queues[0]);
+	mig_traffic_post(first);
 	for (pair->done = 0; pair->done < 2 * pair->rounds; pair->done++)
 		migrate(pair, pair->devices[pair->done % 2], pair->devices[1 - pair->done % 2]);
 	return NULL;

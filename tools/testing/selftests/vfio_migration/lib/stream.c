@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <libvfio.h>
@@ -195,6 +196,7 @@ bool mig_reference_matches(struct mig_bench *bench, const struct mig_reference *
 
 void mig_assert_usable(struct mig_device *device)
 {
+	struct dma_region queues = { };
 	struct mig_stream stream;
 	u64 sum;
 
@@ -202,10 +204,20 @@ void mig_assert_usable(struct mig_device *device)
 		mig_device_reset(device);
 	mig_fill(device, 11);
 	sum = mig_sum(device);
+	mig_traffic_begin(device, &queues);
+	mig_traffic_assert(device);
 	stream = mig_save(device, false);
+	/* These go out when it runs again. */
+	mig_traffic_post(device);
 	mig_device_reset(device);
 	mig_load(device, &stream);
 	mig_stream_free(&stream);
 	VFIO_ASSERT_EQ(mig_sum(device), sum, "%s: not the state that was saved", device->name);
 	mig_change(device, 1);
+	mig_traffic_follow(device, &queues);
+	mig_traffic_assert(device);
+	if (queues.vaddr) {
+		iommu_unmap(device->iommu, &queues);
+		munmap(queues.vaddr, queues.size);
+	}
 }

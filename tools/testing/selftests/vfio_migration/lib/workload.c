@@ -43,6 +43,37 @@ u64 mig_sum(struct mig_device *device)
 	return device->workload && device->workload->sum ? device->workload->sum(device) : 0;
 }
 
+/* Twice as many, and those on their way, fit into the smallest queue. */
+#define MESSAGES 4
+
+void mig_traffic_begin(struct mig_device *device, struct dma_region *queues)
+{
+	if (!MIG_HAS(device, traffic))
+		return;
+	mig_dma_map(device, queues, MIG_TRAFFIC_SIZE);
+	device->workload->traffic(device, queues, true);
+}
+
+void mig_traffic_follow(struct mig_device *device, const struct dma_region *queues)
+{
+	if (MIG_HAS(device, traffic))
+		device->workload->traffic(device, queues, false);
+}
+
+u64 mig_traffic_post(struct mig_device *device)
+{
+	return MIG_HAS(device, traffic) ? device->workload->traffic_post(device, MESSAGES) : 0;
+}
+
+void mig_traffic_assert(struct mig_device *device)
+{
+	u64 last = mig_traffic_post(device);
+
+	VFIO_ASSERT_TRUE(!last || mig_wait_until(device->workload->traffic_seen(device) == last,
+						 MIG_PATIENCE_MS),
+			 "%s: messages do not come back", device->name);
+}
+
 void mig_slow(struct mig_device *device, u32 nth, u32 times)
 {
 	if (device->workload && device->workload->fault_arm)

@@ -14,7 +14,11 @@
 
 #include <linux/types.h>
 
+struct dma_region;
 struct mig_device;
+
+/* Bytes that the driver of @traffic needs. */
+#define MIG_TRAFFIC_SIZE (4UL << 20)
 
 enum workload_fault {
 	WORKLOAD_FAULT_FAIL,		/* a command fails: the firmware's own fault */
@@ -51,6 +55,17 @@ extern const char *const workload_fault_names[WORKLOAD_FAULTS];
  * @window: where in a BAR peers may write without harm; returns its length
  * @interrupt: raises an MSI-X vector @rate times a second; 0 ends it
  * @interrupts: those raised so far; part of the state
+ * @traffic: a driver of the device's own queues, in @region, which is mapped for
+ *	the device and for nothing else: with @fresh it begins, and else it goes
+ *	on with what was left in @region on another device, or this one, whose
+ *	state was loaded
+ * @traffic_post: posts @count messages, 8 at most, from the device to itself;
+ *	returns the number of the last one, the first being 1. May be asked in
+ *	every state: a stopped device sends them when it runs.
+ * @traffic_seen: the number of the last one that came back, 0 for none. Each
+ *	comes back once, in order, as it was sent, with the indices that follow
+ *	in its queues, or the test ends. Only those that were on their way when
+ *	the device stopped may be missing.
  * @fault_arm: the @nth firmware command from now on, of those that this
  *	device's migration takes part in, meets @fault, and so do the @times - 1
  *	after it; @times 0: for ever. WORKLOAD_FAULT_DMA counts only those that
@@ -75,6 +90,9 @@ struct workload {
 	u64 (*window)(struct mig_device *device, u32 *bar, u64 *offset);
 	void (*interrupt)(struct mig_device *device, u32 vector, u64 rate);
 	u64 (*interrupts)(struct mig_device *device);
+	void (*traffic)(struct mig_device *device, const struct dma_region *region, bool fresh);
+	u64 (*traffic_post)(struct mig_device *device, u32 count);
+	u64 (*traffic_seen)(struct mig_device *device);
 	void (*fault_arm)(struct mig_device *device, enum workload_fault fault, u32 nth, u32 times);
 	u64 (*fault_hits)(struct mig_device *device);
 	void (*fault_disarm)(struct mig_device *device);
@@ -98,6 +116,15 @@ const struct workload *workload_find(struct mig_device *device);
 void mig_fill(struct mig_device *device, u64 seed);
 void mig_change(struct mig_device *device, u64 count);
 u64 mig_sum(struct mig_device *device);
+/*
+ * Traffic, for who has a place for @queues: maps them and begins; goes on where they are mapped,
+ * too; posts a few messages, and returns the last one's number; posts, and asserts that all that
+ * was posted has come back.
+ */
+void mig_traffic_begin(struct mig_device *device, struct dma_region *queues);
+void mig_traffic_follow(struct mig_device *device, const struct dma_region *queues);
+u64 mig_traffic_post(struct mig_device *device);
+void mig_traffic_assert(struct mig_device *device);
 /* WORKLOAD_FAULT_SLOW, and no fault any more. */
 void mig_slow(struct mig_device *device, u32 nth, u32 times);
 void mig_fast(struct mig_device *device);
