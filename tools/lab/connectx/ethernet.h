@@ -105,6 +105,15 @@ typedef struct CxFlowEntry {
     uint8_t value[FRAME_MATCH];
 } CxFlowEntry;
 
+/* The processor time of this thread: what frames cost is counted. */
+static inline int64_t cx_cpu_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return t.tv_sec * NANOSECONDS_PER_SECOND + t.tv_nsec;
+}
+
 /* vport.c */
 void cx_vport_reset(CxVhca *v);
 void cx_vport_visit(CxArchive *a, CxVhca *v);

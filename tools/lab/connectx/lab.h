@@ -208,6 +208,7 @@ enum {                          /* CB_COUNTER */
     COUNTER_FRAMES_DROPPED,     /* for a function that did not take them */
     COUNTER_FRAMES_UNWANTED,    /* for nobody that the switch knows */
     COUNTER_FRAMES_LOST,        /* no room in the switch, or no length of a frame */
+    COUNTER_FRAMES_NS,          /* the host's processor time for all of them */
     COUNTERS
 };
 

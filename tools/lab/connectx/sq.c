@@ -330,16 +330,12 @@ static unsigned cx_sq_turn(CxVhca *v, CxSq *sq, unsigned budget)
 }
 
 /* Each queue in turn, from the one at which the last slice ended. */
-void cx_sq_bh(void *opaque)
+static void cx_sq_slice(CxVhca *v)
 {
-    CxVhca *v = opaque;
     g_autoptr(GArray) ids = cx_object_ids(v, OBJECT_SQ);
     unsigned budget = SLICE_WQES;
     bool left = false;
 
-    if (!cx_initiates(v) || v->gone) {
-        return;
-    }
     for (unsigned i = 0; i < ids->len; i++) {
         uint32_t id = g_array_index(ids, uint32_t,
                                     (i + v->send_turn) % ids->len);
@@ -351,6 +347,17 @@ void cx_sq_bh(void *opaque)
     v->send_turn++;
     if (left) {
         qemu_bh_schedule(v->send_bh);
+    }
+}
+
+void cx_sq_bh(void *opaque)
+{
+    CxVhca *v = opaque;
+    int64_t began = cx_cpu_ns();
+
+    if (cx_initiates(v) && !v->gone) {
+        cx_sq_slice(v);
+        cx_count(v, COUNTER_FRAMES_NS, cx_cpu_ns() - began);
     }
 }
 

@@ -196,6 +196,7 @@ static unsigned cx_switch_forward(CxSwitch *s, CxVhca *from, const CxFrame *f)
 static void cx_switch_bh(void *opaque)
 {
     CxSwitch *s = opaque;
+    int64_t began = cx_cpu_ns();
 
     for (unsigned n = 0; n < SLICE_FRAMES && s->waiting; n++) {
         CxWaiting *w = QSIMPLEQ_FIRST(&s->queue);
@@ -211,6 +212,7 @@ static void cx_switch_bh(void *opaque)
         s->refused = false;
         qemu_flush_queued_packets(qemu_get_queue(s->port));
     }
+    s->pf->control.counter[COUNTER_FRAMES_NS] += cx_cpu_ns() - began;
 }
 
 /* ---- the port ---- */

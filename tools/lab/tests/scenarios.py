@@ -117,6 +117,11 @@ SCENARIOS = [
     conformance("firmware", "firmware_test", "vmm_test", "stop_copy_vmm_test"),
     conformance("states", "behaviour_test", "dma_logging_test", "feature_test", "iommu_modes_test", "low_power_test",
                 "p2p_test", "session_test", "state_test"),
+    # it also sends and receives, where a device can
+    Scenario("conformance-ethernet",
+             ["env", f"VFIO_MIGRATION_SECONDS={RACE_SECONDS}", f"{HERE}/conformance/suite", "behaviour_test", "p2p_test", "vmm_test",
+              "state_test", "endurance_test"],
+             driver=MIGRATION, vfs=4, nic={"state-size": "1M", "ethernet": "on"}),
     # the suite skips what a driver does not offer
     Scenario("conformance-logging", in_turn(["grep", "-qx", "dirty-tracking", "/sys/kernel/debug/vfio_ferry/*/features"],
                                             [f"{HERE}/conformance/suite", "dma_logging_test", "stop_copy_vmm_test"]), driver="ferry",
@@ -186,9 +191,15 @@ SCENARIOS = [
     # its netdevs pass frames
     Scenario("ether", [f"{PROGRAMS}/ether", "ping", "streams", "offloads", "jumbo", "vlan", "multicast", "promiscuous", "queues",
                        "changes", "flap", "port", "reload", "million"], smp=2, nic={"ethernet": "on"}, options=["--autoprobe"]),
+    # the same on 7.x, which watches itself, without what only takes long there
+    Scenario("ether-short", [f"{PROGRAMS}/ether", "ping", "vlan", "multicast", "promiscuous", "queues", "changes", "port", "reload"],
+             kernels=("debug",), smp=2, nic={"ethernet": "on"}, options=["--autoprobe"]),
     # the PF's commands go to memory by its own addresses
     Scenario("ether-move", [f"{PROGRAMS}/ether", "move"], smp=2, nic={"ethernet": "on", "state-size": "1M"},
              options=["--autoprobe", "--append", "iommu=pt"]),
+    Scenario("ether-user", [f"{PROGRAMS}/ether", "user"], nic={"ethernet": "on"}, options=["--autoprobe", "--port", "user"]),
+    # judges no time; its figures are in connectx/README.md
+    Scenario("ether-cost", [f"{PROGRAMS}/ether", "cost"], nic={"ethernet": "on"}, options=["--autoprobe", "--counted"]),
     Scenario("ether-wire", [f"{PROGRAMS}/ether", "serve"], nic={"ethernet": "on"}, options=["--autoprobe"],
              peer=[f"{PROGRAMS}/ether", "wire"], alone=True),
 
@@ -196,7 +207,7 @@ SCENARIOS = [
     Scenario("path", migrate("path", "direct", "cancel", "reinit"), driver=MIGRATION, smp=2,
              options=["--trace", f"{LOGS}/{{name}}.jsonl"], after=[f"{HERE}/trace.py", f"{LOGS}/{{name}}.jsonl"]),
     # beside a netdev of the PF's
-    Scenario("path-ethernet", migrate("path", "direct"), driver=MIGRATION, nic={"ethernet": "on"}),
+    Scenario("path-ethernet", migrate("path", "direct"), kernels=BOTH, driver=MIGRATION, nic={"ethernet": "on"}),
     Scenario("path-whole", migrate("path", "direct", "cancel"), driver=MIGRATION, nic={"in-chunks": "off"}),
     # nobody may believe the rest of an incremental QUERY
     Scenario("path-estimate", migrate("path", "cancel"), driver=MIGRATION, nic={"estimate": "full"}),

@@ -57,6 +57,8 @@ pid_t flows_start(const struct node *from, const char *to, unsigned flows);
 bool ends_well(pid_t pid);
 bool tcp(const struct node *from, const char *to, uint64_t bytes);
 bool udp(const struct node *from, const char *to, unsigned datagrams, unsigned max_size);
+/* To somebody who does not answer. */
+bool cast(const struct node *from, const char *to, unsigned datagrams);
 bool pings(const struct node *from, const char *to, unsigned size);
 /* Datagrams of one word: to a server, which says the same; to a group, whose members hear it. */
 bool say(const struct node *from, const char *to, uint32_t what);
@@ -66,6 +68,9 @@ bool multicast_heard(int fd, uint32_t what, int ms);
 /* Does a word come by at a netdev, in so many milliseconds? */
 int sniff_start(const struct node *n, bool promiscuous);
 bool sniffed(int fd, uint32_t what, int ms);
+
+/* cost.c: what a frame costs */
+void test_cost(struct bench *b);
 
 /* move.c: a VF is saved, and loaded again, while it sends and receives */
 void test_move(struct bench *b);

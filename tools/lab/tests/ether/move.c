@@ -22,7 +22,7 @@ enum {
     PAGE = 4096,
     PAGES = 512,                        /* for the image */
     ROUNDS = 6,
-    REST_US = 200000,
+    QUIET_US = 20000,
 };
 
 struct mover {
@@ -100,6 +100,32 @@ static bool transfer(const struct mover *m, unsigned opcode, uint32_t *size)
     return true;
 }
 
+/* How often the kernel has looked after netdevs that interrupted it. */
+static uint64_t receives(void)
+{
+    FILE *file = fopen("/proc/softirqs", "r");
+    char line[1024], *at;
+    uint64_t sum = 0;
+
+    while (file && fgets(line, sizeof(line), file)) {
+        at = strstr(line, "NET_RX:");
+        for (at = at ? at + strlen("NET_RX:") : NULL; at && *at && *at != '\n';)
+            sum += strtoull(at, &at, 10);
+    }
+    if (!file)
+        tap_bail("the kernel does not say what it has done");
+    fclose(file);
+    return sum;
+}
+
+static bool comes_to_rest(void)
+{
+    uint64_t before = receives();
+
+    usleep(QUIET_US);
+    return receives() == before;
+}
+
 /*
  * A VM's processors stand still when its function is stopped.  Here they do not, and a doorbell
  * that is rung then is lost, of a send queue without harm, of an EQ or a CQ for ever.  But while
@@ -110,8 +136,8 @@ static bool move(const struct mover *m)
     uint32_t size = PAGES * PAGE;
     bool fine = step(m, OP_SUSPEND_VHCA, SUSPEND_INITIATOR);
 
-    usleep(REST_US);
-    return fine && step(m, OP_SUSPEND_VHCA, SUSPEND_RESPONDER) && step(m, OP_QUERY_VHCA_MIGRATION_STATE, 0) &&
+    return fine && wait_until(comes_to_rest(), PATIENCE * 1000) && step(m, OP_SUSPEND_VHCA, SUSPEND_RESPONDER) &&
+           step(m, OP_QUERY_VHCA_MIGRATION_STATE, 0) &&
            transfer(m, OP_SAVE_VHCA_STATE, &size) && transfer(m, OP_LOAD_VHCA_STATE, &size) &&
            step(m, OP_RESUME_VHCA, RESUME_RESPONDER) && step(m, OP_RESUME_VHCA, RESUME_INITIATOR);
 }

@@ -369,6 +369,21 @@ bool udp(const struct node *from, const char *to, unsigned datagrams, unsigned m
     return ends_well(udp_start(from, to, datagrams, max_size));
 }
 
+bool cast(const struct node *from, const char *to, unsigned datagrams)
+{
+    pid_t pid = child_in(from);
+    char buf[64] = "";
+    int fd;
+
+    if (pid)
+        return ends_well(pid);
+    fd = connected(SOCK_DGRAM, to, 0);
+    for (; datagrams; datagrams--)
+        if (send(fd, buf, sizeof(buf), 0) != sizeof(buf))
+            _exit(1);
+    _exit(0);
+}
+
 bool pings(const struct node *from, const char *to, unsigned size)
 {
     return !run("ip netns exec %s busybox ping %s -c 3 -i 0.2 -W 10 -s %u %s >/dev/null", from->ns, strchr(to, ':') ? "-6" : "-4", size, to);
