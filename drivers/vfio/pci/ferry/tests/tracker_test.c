@@ -5,8 +5,10 @@
  * say in each state. Channel, log and reports are made up.
  */
 #include <kunit/test.h>
+#include <linux/kthread.h>
 #include <linux/mlx5/driver.h>
 #include <linux/module.h>
+#include <linux/sched/signal.h>
 
 #define mlx5_ferry_channel_open			kept_track_open
 #define mlx5_ferry_channel_close		kept_track_close
@@ -405,6 +407,50 @@ static void there_may_be_no_physical_function(struct kunit *test)
 	mlx5_ferry_tracker_forget(&f->nic);
 }
 
+/* Somebody who is killed while he waits for a lock that another has */
+struct victim {
+	struct fixture *f;
+	struct completion over;
+	bool starts;
+	int err;
+};
+
+static int wait_and_die(void *arg)
+{
+	struct victim *victim = arg;
+	u64 page = SZ_4K;
+
+	allow_signal(SIGKILL);
+	victim->err = victim->starts ? start(victim->f, 0, SZ_8M - 1, &page) :
+		      log_ops.log_stop(&victim->f->nic.ferry.core.vdev);
+	complete(&victim->over);
+	return 0;
+}
+
+static void who_is_killed_keeps_no_lock(struct kunit *test)
+{
+	for (int i = 0; i < 4; i++) {
+		struct fixture *f = tracker_of(test);
+		struct mlx5_ferry_tracker *tracker = f->nic.tracker;
+		struct mutex *held = i & 1 ? &tracker->lock : &tracker->report_lock;
+		struct victim victim = { .f = f, .starts = i & 2 };
+		struct task_struct *task;
+
+		init_completion(&victim.over);
+		mutex_lock(held);
+		task = kthread_run(wait_and_die, &victim, "ferry-tracker-test");
+		KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+		KUNIT_EXPECT_EQ(test, wait_for_completion_timeout(&victim.over, HZ / 20), 0);
+		send_sig(SIGKILL, task, 1);
+		KUNIT_EXPECT_NE(test, wait_for_completion_timeout(&victim.over, 10 * HZ), 0);
+		KUNIT_EXPECT_EQ(test, victim.err, -EINTR);
+		mutex_unlock(held);
+		expect_state(test, f, MLX5_FERRY_TRACKING_OFF);
+		KUNIT_EXPECT_STREQ(test, f->done, "");
+		forget_all(test, f);
+	}
+}
+
 static struct kunit_case tracker_cases[] = {
 	KUNIT_CASE(tracking_is_offered_where_it_can_be),
 	KUNIT_CASE(a_start_asks_for_what_there_is),
@@ -413,6 +459,7 @@ static struct kunit_case tracker_cases[] = {
 	KUNIT_CASE(a_report_is_of_what_was_asked),
 	KUNIT_CASE(the_physical_function_goes_and_comes),
 	KUNIT_CASE(there_may_be_no_physical_function),
+	KUNIT_CASE(who_is_killed_keeps_no_lock),
 	{}
 };
 
