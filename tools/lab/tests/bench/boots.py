@@ -94,7 +94,7 @@ def tool(order):
 
 
 class Runner:
-    """Boots one after the other, tells of it, and keeps all figures."""
+    """Boots one after the other, tells of it, and keeps all figures; go() gives how many were booted, after each."""
 
     def __init__(self, boots, folder, say):
         self.boots, self.folder, self.say = boots, folder, say
@@ -107,7 +107,7 @@ class Runner:
             found = self.measure(number, boot)
             self.figures += found
             self.say(f"        {len(found)} figures in {time.monotonic() - began:.0f} s" if found else "        FAILED")
-        return self.figures
+            yield number + 1
 
     def measure(self, number, boot):
         for _ in range(ATTEMPTS):
