@@ -121,7 +121,7 @@ SCENARIOS = [
     Scenario("conformance-ethernet",
              ["env", f"VFIO_MIGRATION_SECONDS={RACE_SECONDS}", f"{HERE}/conformance/suite", "behaviour_test", "p2p_test", "vmm_test",
               "state_test", "endurance_test"],
-             driver=MIGRATION, vfs=4, nic={"state-size": "1M", "ethernet": "on"}),
+             driver=MIGRATION, vfs=4, nic={"state-size": "1M", "ethernet": "on"}, own_boot=True),
     # the suite skips what a driver does not offer
     Scenario("conformance-logging", in_turn(["grep", "-qx", "dirty-tracking", "/sys/kernel/debug/vfio_ferry/*/features"],
                                             [f"{HERE}/conformance/suite", "dma_logging_test", "stop_copy_vmm_test"]), driver="ferry",

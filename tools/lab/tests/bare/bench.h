@@ -97,9 +97,13 @@ int vhca_load(struct bench *b, unsigned id, const struct buffer *buf, uint32_t l
 struct fw_cmd vhca_cancel_cmd(unsigned id, const struct buffer *buf);
 int vhca_cancel(struct bench *b, unsigned id, const struct buffer *buf);
 
-/* How many bytes at the end of an image of so many are objects. */
-uint32_t image_objects(const uint8_t *image, uint32_t len);
-/* Its checksums fit again. */
+/* ---- images that are changed on purpose ---- */
+
+uint32_t get_le32(const uint8_t *p);
+void put_le32(uint8_t *p, uint32_t x);
+/* The registers and objects in it, which are its end. */
+uint8_t *image_objects(uint8_t *image, uint32_t len, uint32_t *bytes);
+/* Its checksums are made to fit. */
 void image_seal(uint8_t *image, uint32_t len);
 
 /* The groups of tests. */

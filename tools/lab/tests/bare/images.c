@@ -499,6 +499,35 @@ static bool corrupt_is_refused(struct bench *b, struct vf *v, struct buffer *buf
            c.r.syndrome <= SYND_IMAGE_OBJECTS;
 }
 
+/* A fill of device memory is under way, and is to go on behind the end of it. */
+static void test_false_fill(struct bench *b)
+{
+    struct vf *v = bench_running_vf(b, 0), *w;
+    struct buffer buf = bench_buffer(b, 5 * ROOM);
+    uint64_t size = wl_read(v->wl, WL_STATE_SIZE), left;
+    uint32_t len, bytes, at;
+    uint8_t *objects;
+
+    wl_write(v->wl, WL_FILL_START, 0);
+    wl_write(v->wl, WL_FILL_LEN, size);
+    wl_write(v->wl, WL_FILL_SEED, 5);
+    wl_write(v->wl, WL_FILL, 1);
+    ok_eq(vhca_stop(b, v->id), ST_OK, "a function is stopped that fills its memory");
+    left = wl_read(v->wl, WL_FILL);
+    vhca_save(b, v->id, false, false, &buf, &len, NULL);
+    objects = image_objects(bench_data(b, &buf), len, &bytes);
+    for (at = 0; at + 16 <= bytes; at += 4)
+        if (get_le32(objects + at) == size - left && get_le32(objects + at + 8) == left)
+            break;
+    if (!ok(left && at + 16 <= bytes, "its image says where the fill goes on"))
+        return;
+    put_le32(objects + at, size);
+    image_seal(bench_data(b, &buf), len);
+    w = stopped_vf(b, 1);
+    ok_eq(vhca_load(b, w->id, &buf, len), ST_BAD_PARAM, "an image that says it goes on behind the end is refused");
+    bench_free_buffer(b, &buf);
+}
+
 static void test_corrupt(struct bench *b)
 {
     enum { HEADER = 64, SAMPLES = 12 };
@@ -551,7 +580,7 @@ static void test_too_large(struct bench *b, enum queue queue, unsigned log, cons
 {
     struct buffer buf = bench_buffer(b, ROOM);
     uint8_t *p = bench_data(b, &buf), *smaller = malloc(ROOM);
-    uint32_t len = image_with(b, &buf, queue, log - 1), at = len - image_objects(p, len);
+    uint32_t len = image_with(b, &buf, queue, log - 1), bytes, at = image_objects(p, len, &bytes) - p;
     struct fw_cmd c;
 
     memcpy(smaller, p, len);
@@ -677,6 +706,7 @@ void test_images(struct bench *b)
     test_too_large(b, EQ, 6, "an EQ");
     test_too_large(b, CQ, 6, "a CQ");
     test_too_large(b, QP, 8, "a QP");
+    test_false_fill(b);
     test_lengths(b);
     test_order(b);
     test_reinit(b);
