@@ -215,8 +215,8 @@ static void write_record(const char *path, struct record *r, bool slices)
     write_seen(to, "tcp", &r->tcp, slices ? r->tcp_slices : NULL, r->start);
     write_seen(to, "udp", &r->udp, slices ? r->udp_slices : NULL, r->start);
     write_losses(to, r);
-    fprintf(to, "\"next\": %" PRIu64 ", \"wrong\": %" PRIu64 ", \"broken\": %s, \"lost\": %" PRIu64 ", \"again\": %" PRIu64 ", \"late\": %" PRIu64 "}\n",
-            r->next, r->wrong, r->broken ? "true" : "false", r->lost, r->again, r->late);
+    fprintf(to, "\"next\": %" PRIu64 ", \"wrong\": %" PRIu64 ", \"broken\": %s,\n", r->next, r->wrong, r->broken ? "true" : "false");
+    fprintf(to, "\"lost\": %" PRIu64 ", \"again\": %" PRIu64 ", \"late\": %" PRIu64 "}\n", r->lost, r->again, r->late);
     if (fclose(to) || rename(partial, path))
         die(path);
 }

@@ -47,16 +47,20 @@ class Relay:
         os.unlink(self.path)
 
     def _serve(self):
-        with contextlib.suppress(OSError):
-            source, _ = self.listener.accept()
-            goal = socket.socket(socket.AF_UNIX)
+        with contextlib.suppress(OSError), self.listener.accept()[0] as source, socket.socket(socket.AF_UNIX) as goal:
             goal.connect(self.goal)
-            threading.Thread(target=self._take, args=(source,), daemon=True).start()
-            threading.Thread(target=self._return, args=(goal, source), daemon=True).start()
-            self._give(goal)
+            others = [threading.Thread(target=self._take, args=(source,)),
+                      threading.Thread(target=self._return, args=(goal, source))]
+            for other in others:
+                other.start()
+            # The end of the one is the other's, too.
+            with contextlib.suppress(OSError):
+                self._give(goal)
             for end in (source, goal):
                 with contextlib.suppress(OSError):
                     end.shutdown(socket.SHUT_RDWR)
+            for other in others:
+                other.join()
 
     def _take(self, source):
         """Whatever becomes of it."""
