@@ -83,11 +83,12 @@ class Relay:
                     return
                 data, self.waiting = bytes(self.waiting), bytearray()
                 if self.limit is not None:
-                    data = data[:self.limit - self.passed]
+                    data = data[:max(self.limit - self.passed, 0)]
             goal.sendall(data)
-            self.passed += len(data)
-            if self.passed == self.limit:
-                return
+            with self.changed:
+                self.passed += len(data)
+                if self.limit is not None and self.passed >= self.limit:
+                    return
 
     @staticmethod
     def _return(goal, source):
