@@ -11,7 +11,7 @@ from vmm import Trouble, Vmm
 
 MEMORY = 160
 BOOT_PATIENCE = 1500            # an emulated machine in an emulated machine
-ANSWER_PATIENCE = 300           # whose emulator begins anew after each move
+ANSWER_PATIENCE = 600           # whose emulator begins anew after each move
 ACKNOWLEDGED = "source_return_path_thread_switchover_acked"
 APPEND = ("console=ttyS1 loglevel=4 panic=-1 tsc=nowatchdog no_timer_check nokaslr mitigations=off audit=0 "
           "apparmor=0 cryptomgr.notests "
