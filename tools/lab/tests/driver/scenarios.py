@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The tests of the driver, for tools/lab/tests/run to add to the lab's own (scenarios.py)."""
 
-from scenarios import BOTH, HERE, LOGS, NO_SCAN, PROGRAMS, Scenario, guest, life
+from scenarios import BOTH, HERE, LOGGING, LOGS, NO_SCAN, PROGRAMS, Scenario, guest, life
 
 SMALL = {"state-size": "1M"}
 # Enough for several parts of an image.
@@ -112,5 +112,9 @@ LONG = [
     life("guest-whole", "stock", 5400, "whole"),
     life("guest-inside", "stock", 5400, "inside"),
     life("guest-ways", "stock", 3600, "--together=2", "ways", vfs=4),
+    # to another host
+    Scenario("guest-hosts", ["tools/lab/demo/guest-hosts", "a", f"{PROGRAMS}/guest"], driver="ferry", smp=2, alone=True,
+             peer=["tools/lab/demo/guest-hosts", "b", f"{PROGRAMS}/guest"], limit=2400,
+             nic={"state-size": "1M", "ethernet": "on"}, options=[*NO_SCAN, *LOGGING, "--mem", "1536"]),
     longer("pressure", 900, "DRIVER_SECONDS=600", "pressure"),
 ]
