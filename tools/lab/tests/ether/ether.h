@@ -42,6 +42,7 @@ const char *address(const struct node *n, bool v6);
 void set_mtu(struct node *n, unsigned mtu);
 /* ethtool's: -G rx and tx, -L combined; 0 or -errno.  A statistic by name, -1: none such. */
 int set_rings(const struct node *n, unsigned rx, unsigned tx);
+int set_gro(const struct node *n, bool on);
 int set_channels(const struct node *n, unsigned channels);
 int64_t statistic(const struct node *n, const char *name);
 
@@ -68,6 +69,7 @@ bool multicast_heard(int fd, uint32_t what, int ms);
 /* Does a word come by at a netdev, in so many milliseconds? */
 int sniff_start(const struct node *n, bool promiscuous);
 bool sniffed(int fd, uint32_t what, int ms);
+size_t sniffed_largest(int fd);         /* of what came by so far */
 
 /* cost.c: what a frame costs */
 void test_cost(struct bench *b);

@@ -177,6 +177,13 @@ int set_channels(const struct node *n, unsigned channels)
     return ethtool(n, &p);
 }
 
+int set_gro(const struct node *n, bool on)
+{
+    struct ethtool_value v = { .cmd = ETHTOOL_SGRO, .data = on };
+
+    return ethtool(n, &v);
+}
+
 int64_t statistic(const struct node *n, const char *name)
 {
     struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };

@@ -489,6 +489,20 @@ bool sniffed(int fd, uint32_t what, int ms)
     return false;
 }
 
+size_t sniffed_largest(int fd)
+{
+    struct sockaddr_ll from;
+    socklen_t len = sizeof(from);
+    size_t largest = 0;
+    char byte;
+    ssize_t n;
+
+    while ((n = recvfrom(fd, &byte, 1, MSG_DONTWAIT | MSG_TRUNC, (struct sockaddr *)&from, &len)) >= 0)
+        if (from.sll_pkttype != PACKET_OUTGOING && (size_t)n > largest)
+            largest = n;
+    return largest;
+}
+
 bool say(const struct node *from, const char *to, uint32_t what)
 {
     struct sockaddr_in6 a = endpoint(to, SERVICE);
