@@ -506,11 +506,10 @@ static void chain_tables(struct fw *fw, const struct fw_eth *e)
     fw_must(fw, &c, "SET_FLOW_TABLE_ROOT");
 }
 
-/* Of a function with more than its queues. What was loaded goes with it, for the next round is to begin as any. */
+/* Of a function with more than its queues. What was loaded goes, for it may send without end, and the next round begins as any. */
 static bool image_round(struct bench *b, const struct buffer *buf, struct fw_eth e[2])
 {
     struct fw_eth made = e[0];
-    bool good;
 
     chain_tables(&b->vf[0].fw, &e[0]);
     for (unsigned n = 0; n < OBJECTS; n++) {
@@ -520,10 +519,9 @@ static bool image_round(struct bench *b, const struct buffer *buf, struct fw_eth
             queue_step(&b->vf[0].fw, &e[0], e[1].mac);
     }
     image_steps(b, buf, e);
-    create_both(b, e);
-    good = passes_frames(&b->vf[0], &e[0], &b->vf[1], &e[1]);
     fresh(b, 2);
-    return good;
+    create_both(b, e);
+    return passes_frames(&b->vf[0], &e[0], &b->vf[1], &e[1]);
 }
 
 static bool one_round(struct bench *b, const struct buffer *buf, uint64_t seed)
