@@ -23,7 +23,7 @@ OPTIONS += $(PARTS:%=%=y)
 # Kernels with KUnit get the driver's own tests, too.
 OPTIONS     += $(if $(shell grep -s '^CONFIG_KUNIT=' $(KDIR)/.config),CONFIG_VFIO_FERRY_KUNIT_TEST=m)
 
-.PHONY: help demo demo-guest demo-hosts lab python test test-long bench check conformance conformance-table mutate lies coverage fuzz modules \
+.PHONY: help demo demo-guest demo-hosts demo-libvirt lab python test test-long bench check conformance conformance-table mutate lies coverage fuzz modules \
 	kernel-tree install uninstall deb docs clean
 
 help:
@@ -31,6 +31,7 @@ help:
 	@echo
 	@echo '  make demo     set up what it takes, then move a busy VF to another VF in a virtual machine'
 	@echo '  make demo-guest [QUICK=1]  move a Linux with its connections and its own driver to another QEMU and back'
+	@echo '  make demo-libvirt  the same from one host to another with virsh migrate, as Documentation/libvirt.rst has it typed'
 	@echo '  make demo-hosts  move a busy VF between two virtual machines with ferry, over TLS and past a broken link'
 	@echo '  make lab      set up the lab on this machine: packages, QEMU with the NIC, two kernels (once, about 15 minutes)'
 	@echo '  make test     run all tests in the lab (sets it up if need be)'
@@ -76,6 +77,15 @@ demo-guest: python
 	@$(MAKE) -s -C tools/lab/demo guest
 	@$(LAB) run --kernel stock --logging --driver ferry --vfs 2 --mem 1536 --nic state-size=1M --nic ethernet=on \
 		--timeout 1800 --out build/demo/run -- tools/lab/demo/guest $(if $(QUICK),--moves=1) build/demo
+
+# Two hosts with libvirt, each a virtual machine, in which nothing is bound to a driver yet.
+demo-libvirt: python
+	@$(LAB) setup --kernel stock --vmm
+	@$(MAKE) -s -C tools/lab/demo guest
+	@layers=$$($(LAB) host build/demo/host) && \
+		$(LAB) pair --kernel stock --driver none --vfs 0 --mem 1536 --nic state-size=1M --nic ethernet=on --timeout 2400 \
+			--out build/demo/libvirt -- tools/lab/demo/libvirt a build/demo "$$layers" \
+			-- tools/lab/demo/libvirt b build/demo "$$layers"
 
 # Two hosts, each a virtual machine; what their scripts share with the tests is built with those.
 demo-hosts: python

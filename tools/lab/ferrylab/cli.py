@@ -5,12 +5,13 @@ import argparse
 import signal
 import sys
 import time
+from pathlib import Path
 
 from . import kernels, packages, run, trees, vmms
 from .base import CACHE, LabError, duration, lock, say
 from .initramfs import nested_initramfs
 from .qemu import MODEL, Qemu
-from .modules import peer
+from .modules import build_ferry, logging_vfio, peer
 
 RUN_HELP = f"""\
 Boots a VM whose NIC is a ConnectX-7 (a model of one, in QEMU), enables VFs, binds them to a driver, and runs COMMAND in
@@ -112,6 +113,12 @@ def parse(arguments):
                                description="Prints two files: the stock kernel, and an initramfs with the driver of its NIC, "
                                            "for a Linux that runs in a lab VM. See guest/nested-init.")
     guest.set_defaults(act=print_guest)
+
+    host = actions.add_parser("host", help="print what a Debian host with libvirt and ferry consists of",
+                              description="Makes a Debian 12 host with libvirt, once, and with this checkout's driver as installed "
+                                          "in FOLDER; prints both as the `lowerdir` of an overlay.")
+    host.add_argument("folder", metavar="FOLDER", type=Path)
+    host.set_defaults(act=print_host)
 
     for name, act, text, summary in (
             ("run", run.run, RUN_HELP, "run a command in a VM"),
@@ -219,6 +226,13 @@ def print_vmm(_):
 def print_guest(_):
     kernel = kernels.installed("stock")
     print(kernel.image, nested_initramfs(kernel))
+    return 0
+
+
+def print_host(options):
+    kernel = kernels.installed("stock")
+    modules = [*build_ferry(kernel), logging_vfio(kernel)]
+    print(trees.vmm_host_layers(kernel, options.folder.absolute(), modules))
     return 0
 
 

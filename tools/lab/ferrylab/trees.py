@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Debian systems in folders of the cache: one to build packages of another release in, one to install packages in.
+"""Debian systems in folders of the cache: one to build packages of another release in, one to install packages in, and
+one to run libvirt in.
 
 Made once by mmdebstrap, from the mirror that the system's own apt uses, and then entered as root, with mounts and
 processes of their own; nothing of it is seen outside. A folder is named after what it was made from, so a change there
@@ -9,6 +10,7 @@ makes a new one.
 import contextlib
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 from . import kernels
@@ -23,6 +25,8 @@ LEAN = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("man", "doc",
 # Modules that the driver stands on, and a few more.
 NEAR_THE_DRIVER = ("drivers/iommu", "drivers/net/ethernet/mellanox", "drivers/pci", "drivers/vfio", "lib", "virt")
 RECIPE = 1
+# What a person types on a host for libvirt, in Documentation/libvirt.rst and in the lab.
+TYPED = CHECKOUT / "tools" / "lab" / "demo" / "typed" / "install.sh"
 
 
 def build_tree(release):
@@ -40,6 +44,38 @@ def build_dependencies():
 def host_tree(kernel):
     """A Debian 12 host with DKMS, whose only kernel is the lab's stock one, with its headers and its source."""
     wanted = ["dkms", "kmod", "openssl", "libgnutls30", "libisal2", "libjson-c5", "libpci3"]       # openssl: to sign modules
+    return _tree(f"host-{kernel.release}", RELEASE, wanted, _kernel_debs(kernel))
+
+
+def vmm_host_tree(kernel):
+    """A Debian 12 host with the packages that Documentation/libvirt.rst has a person install, and that kernel's modules."""
+    suite, wanted = typed_packages()
+    return _tree(f"vmm-{kernel.release}", RELEASE, wanted, [Archive().known("stock-image")], suite)
+
+
+def vmm_host_layers(kernel, folder, modules):
+    """That host with MODULES installed, as two layers for an overlay; the upper one, what depends on this checkout, becomes
+    FOLDER. The result is an overlay's `lowerdir`."""
+    tree = vmm_host_tree(kernel)
+    shutil.rmtree(folder, ignore_errors=True)
+    target = folder / "usr" / "lib" / "modules" / kernel.release
+    shutil.copytree(tree / "usr" / "lib" / "modules" / kernel.release, target, symlinks=True)
+    (folder / "lib").symlink_to("usr/lib")
+    (target / "updates").mkdir()
+    for module in modules:
+        shutil.copy(module, target / "updates")
+    run_logged(["depmod", "-b", folder, kernel.release], LOG, "depmod")
+    (folder / "lib").unlink()
+    return f"{folder}:{tree}"
+
+
+def typed_packages():
+    """The suite and the packages of its `apt install -t SUITE ...`."""
+    line = re.search(r"^apt install -t (\S+) ((?:.*\\\n)*.*)$", TYPED.read_text(encoding="utf-8"), re.MULTILINE)
+    return line[1], line[2].replace("\\\n", " ").split()
+
+
+def _kernel_debs(kernel):
     archive = Archive()
     version = re.sub(r"-amd64$", "", kernel.release)
     image = archive.known("stock-image")
@@ -47,25 +83,27 @@ def host_tree(kernel):
                if re.match(rf"linux-(headers|kbuild)-{re.escape(version)}(-amd64|-common)?_", path.name)]
     if len(headers) != 3:
         raise LabError(f"the headers of {kernel.release} are not in {image.parent}; run `tools/lab/lab setup`")
-    return _tree(f"host-{kernel.release}", RELEASE, wanted, [image, *headers, kernels.source_package(kernel)])
+    return [image, *headers, kernels.source_package(kernel)]
 
 
-def _tree(name, release, wanted, debs):
-    folder = TREES / f"{name}-{digest(wanted, [deb.name for deb in debs], RECIPE)}"
+def _tree(name, release, wanted, debs, newer=""):
+    """With NEWER, a suite of the release's, the packages WANTED come from there."""
+    folder = TREES / f"{name}-{digest(wanted, [deb.name for deb in debs], RECIPE, *filter(None, [newer]))}"
     with lock("trees"):
         if not folder.exists():
             with step(f"making a Debian system, {name}"):
-                _make(folder, release, wanted, debs)
+                _make(folder, release, wanted, debs, newer)
     return folder
 
 
-def _make(folder, release, wanted, debs):
+def _make(folder, release, wanted, debs, newer):
     """Under another name until complete. The folder is root's, hence no shutil."""
     partial = folder.with_name(f"{folder.name}.partial")
     folder.parent.mkdir(parents=True, exist_ok=True)
     _root("removing an incomplete tree", "rm", "-rf", partial)
-    _root("mmdebstrap", "mmdebstrap", "--mode=root", "--variant=minbase", *LEAN, f"--include={','.join(wanted)}",
-          *_kernel_hooks(debs), release, partial, *_sources(release))
+    later = _later_hooks(newer, wanted) if newer else [f"--include={','.join(wanted)}"]
+    _root("mmdebstrap", "mmdebstrap", "--mode=root", "--variant=minbase", *LEAN, *later, *_kernel_hooks(debs), release, partial,
+          *_sources(release, *filter(None, [newer])))
     _root("naming the tree", "mv", "-T", partial, folder)
 
 
@@ -85,10 +123,16 @@ def _kernel_hooks(debs):
         'chroot "$1" depmod "$(ls "$1/lib/modules")"'])]
 
 
-def _sources(release):
+def _later_hooks(suite, wanted):
+    """As a person has them of a suite that apt takes nothing of by itself."""
+    return ["--customize-hook=" + 'chroot "$1" apt-get update -q && DEBIAN_FRONTEND=noninteractive chroot "$1" ' +
+            shlex.join(["apt-get", "install", "-y", "--no-install-recommends", "-t", suite, *wanted])]
+
+
+def _sources(release, *newer):
     main, security = mirrors(host_release())
     # The archive of the other release is beside the system's own, in both archives.
-    return [f"deb [signed-by={KEYRING}] {main} {release} main",
+    return [*(f"deb [signed-by={KEYRING}] {main} {suite} main" for suite in (release, *newer)),
             f"deb [signed-by={KEYRING}] {security} {release}-security main"]
 
 

@@ -116,5 +116,7 @@ LONG = [
     Scenario("guest-hosts", ["tools/lab/demo/guest-hosts", "a", f"{PROGRAMS}/guest"], driver="ferry", smp=2, alone=True,
              peer=["tools/lab/demo/guest-hosts", "b", f"{PROGRAMS}/guest"], limit=2400,
              nic={"state-size": "1M", "ethernet": "on"}, options=[*NO_SCAN, *LOGGING, "--mem", "1536"]),
+    # and by libvirt
+    Scenario("guest-libvirt", ["make", "-s", "demo-libvirt"], host=True, alone=True, limit=3000),
     longer("pressure", 900, "DRIVER_SECONDS=600", "pressure"),
 ]
