@@ -125,6 +125,7 @@ void test_export(struct bench *b);
 void test_limited(struct bench *b);
 void test_tracker_limits(struct bench *b);
 void test_off(struct bench *b);
+void test_link(struct bench *b);
 void test_large(struct bench *b);
 void test_slow(struct bench *b);
 void test_older(struct bench *b);

@@ -576,6 +576,35 @@ static void test_root(struct bench *b)
     ok(!fw_cq_next(&v->fw, &from.recv_cq), "the first one meets no rule");
 }
 
+/* A rule before the one that takes a frame drops it, as long as it is there. */
+static void test_drop(struct bench *b)
+{
+    struct vf *v = bench_running_vf(b, 0), *w = bench_running_vf(b, 1), *x = bench_running_vf(b, 2);
+    struct fw_eth from, to, other;
+    struct fw_cmd c;
+
+    fw_eth_create(&v->fw, &from);
+    fw_eth_create(&w->fw, &to);
+    fw_eth_create(&x->fw, &other);
+    fw_eth_post(&w->fw, &to, 2);
+    fw_eth_post(&x->fw, &other, 1);
+    fw_eth_entry_cmd(&w->fw, &c, &to);
+    cmd_set(&c, F_FTE_INDEX, 2);
+    cmd_set(&c, F_FTE_ACTION, FTE_DROP);
+    cmd_set(&c, F_FTE_DESTINATIONS, 0);
+    accepted(&w->fw, &c, "a rule that drops");
+    send_frame(&v->fw, &from, &to, 1);
+    expect_sent(&v->fw, &from, 0, CQE_OP_REQ, 0, "a frame for it is sent");
+    send_frame(&v->fw, &from, &other, 2);
+    expect_frame(&x->fw, &other, v->fw.ram + from.frames, "one behind it, for another function");
+    fw_cmd_init(&c, OP_DELETE_FLOW_TABLE_ENTRY, 0, 64, 16);
+    cmd_set(&c, F_FT_TABLE_ID, to.table);
+    cmd_set(&c, F_FTE_INDEX, 2);
+    accepted(&w->fw, &c, "the rule's end");
+    send_frame(&v->fw, &from, &to, 3);
+    expect_frame(&w->fw, &to, v->fw.ram + from.frames, "the first frame after that");
+}
+
 /* ---- images ---- */
 
 static void count_objects(struct bench *b, unsigned id, uint64_t n[OBJECT_KINDS])
@@ -697,6 +726,7 @@ void test_ethernet(struct bench *b)
     test_bad_sends(b);
     test_vport(b);
     test_root(b);
+    test_drop(b);
     test_image(b);
     test_port(b);
 }

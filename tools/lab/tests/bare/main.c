@@ -23,6 +23,7 @@ static const struct group groups[] = {
     { "export", test_export },
     { "limited", test_limited },
     { "off", test_off },
+    { "link", test_link },
     { "large", test_large },
     { "slow", test_slow },
     { "older", test_older },

@@ -23,6 +23,7 @@ enum {
     SETUP_MS = 300,
     SAVE_MS = 500,              /* of a MiB, with its save-mbps */
     ID_STEP = 16,
+    LOST_MS = 100,              /* for a command that is not to be answered */
 };
 
 /* ---- images in files ---- */
@@ -301,6 +302,31 @@ void test_off(struct bench *b)
     fw_cmd_init(&c[0], OP_QUERY_HCA_CAP, CAP_ADV_VIRT << 1, 16, 4112);
     refused(b, &b->pf, &c[0], ST_BAD_PARAM, SYND_CAP, "QUERY_HCA_CAP of adv_virtualization");
     bench_free_buffer(b, &buf);
+}
+
+/* ---- in a kernel that does nothing about errors of PCI: pci=noaer ---- */
+
+/* Neither registers nor commands. */
+static bool is_gone(struct fw *fw)
+{
+    struct fw_cmd c;
+
+    if (fw_read32(fw, ISEG_FW_REV) != UINT32_MAX)
+        return false;
+    fw_cmd_init(&c, OP_QUERY_ISSI, 0, 16, 112);
+    fw_post(fw, &c);
+    return fw_collect(fw, &c, LOST_MS).delivery == -1;
+}
+
+/* Comes last: the PF takes no command any more. */
+void test_link(struct bench *b)
+{
+    struct vf *v = bench_running_vf(b, 0);
+
+    ctl_vhca_action(b->control, v->id, VHCA_PCI_NONFATAL);
+    ok(!is_gone(&b->pf) && !is_gone(&v->fw), "a PCI error that is not fatal leaves both functions there");
+    ctl_vhca_action(b->control, v->id, VHCA_PCI_FATAL);
+    ok(is_gone(&b->pf), "with one of a VF that is fatal the PF is off the bus");
 }
 
 /* ---- more than 4 GiB of state, migration-state off ---- */
