@@ -328,6 +328,18 @@ void cx_command_quiesce(CxVhca *v)
     }
 }
 
+/* What a fault delays is completed. */
+void cx_command_soon(CxVhca *v)
+{
+    CxCommand *c;
+
+    QTAILQ_FOREACH(c, &v->commands, next) {
+        if (c->state == CX_CMD_EXECUTED) {
+            cx_command_again(c, qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL));
+        }
+    }
+}
+
 /* Those in flight stay where they are; only a reset ends them. */
 void cx_command_lose_all(CxVhca *v)
 {

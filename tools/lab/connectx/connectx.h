@@ -415,6 +415,7 @@ void cx_gone(CxVhca *v);                        /* its link fails */
 void cx_doorbell(CxVhca *v, uint32_t bits);
 void cx_command_bh(void *vhca);
 void cx_command_again(CxCommand *c, int64_t when_ns);
+void cx_command_soon(CxVhca *v);
 void cx_command_finish(CxCommand *c, uint8_t status);
 void cx_command_quiesce(CxVhca *v);             /* before the initiator is suspended */
 void cx_command_cancel_all(CxVhca *v);          /* reset */

@@ -298,6 +298,8 @@ static void cx_control_write(void *opaque, hwaddr addr, uint64_t value,
         cx_fault_defaults(&control->edit);
     } else if (addr == CB_FAULT_ARM) {
         control->narmed = 0;
+    } else if (addr == CB_FAULT_SOON) {
+        cx_command_soon(pf);
     } else if (addr == CB_REPORT && value < REPORT_STATES) {
         control->report = value;
         control->report_vhca = control->vhca_sel;

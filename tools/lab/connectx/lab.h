@@ -118,6 +118,7 @@ enum {
     CB_FAULT_DELAY_US = 0x078,  /* RW: FAULT_DELAY: added latency */
     CB_FAULT_ARM    = 0x080,    /* GO: 1 arms, 0 disarms all; reads as the number armed */
     CB_FAULT_HITS   = 0x088,    /* RO: commands struck since power-on */
+    CB_FAULT_SOON   = 0x090,    /* GO: delays that the PF's commands are in end now */
 
     /* one VHCA */
     CB_VHCA         = 0x0c0,    /* RW: vhca_id of the one meant below */

@@ -126,6 +126,7 @@ static void test_many(struct bench *b, struct vf *v, const struct stream *s, uin
     writable = says_writable(fd, 0);
     busy = model_busy(b);
     model_disarm(b);
+    model_soon(b);
     ok(busy, "(all that during the second LOAD)");
     ok_eq(-err, EAGAIN, "%u images, the second of which is loaded slowly: the writer has to wait", MIDDLES + 2);
     ok_eq(ready, WAITING, "one image was received meanwhile, and no more");

@@ -101,6 +101,7 @@ static void test_nonblock(struct bench *b, struct vf *v, const struct stream *s,
     again = write(fd, s->data + first.len, 1) < 0 && errno == EAGAIN;
     writable = says_writable(fd, 0);
     busy = model_busy(b);
+    model_soon(b);
     ok(again && !writable && busy, "while it is loaded nothing is, and poll() says so");
     ok(says_writable(fd, FOREVER_MS) && loaded(v) == before + 1, "and when that is over");
     ok(arrives(v, fd, s, first.len, sum), "%s stream, O_NONBLOCK: the rest makes it whole", whose);
@@ -206,6 +207,7 @@ static void test_killed(struct bench *b, struct vf *v, const struct stream *s)
     kill(c.pid, SIGKILL);
     dead = wait_until(child_over(&c), AT_ONCE_MS);
     ok(dead && model_busy(b), "who is killed while the initial image is loaded dies at once");
+    model_soon(b);
     end_writing(&w, &c);
     vf_reset(v);
 }
@@ -219,6 +221,7 @@ static void test_reset(struct bench *b, struct vf *v, const struct stream *s)
     vf_reset(v);
     over = wait_until(child_over(&c), AT_ONCE_MS);
     ok(over && child_result(&c) == -ENODEV, "a reset ends that wait, and the write() fails (%d)", child_result(&c));
+    model_soon(b);
     end_writing(&w, &c);
 }
 

@@ -232,6 +232,11 @@ void model_disarm(struct bench *b)
     locked((ctl_disarm(b->control), 0));
 }
 
+void model_soon(struct bench *b)
+{
+    locked((ctl_soon(b->control), 0));
+}
+
 uint64_t model_hits(struct bench *b)
 {
     return locked(ctl_read(b->control, CB_FAULT_HITS));

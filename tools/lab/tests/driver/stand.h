@@ -80,6 +80,8 @@ struct stream vf_record_middles(struct vf *v, unsigned middles, uint64_t *sum);
 
 void model_arm(struct bench *b, struct fault f);
 void model_disarm(struct bench *b);
+/* Ends the delays that commands are in, once all is judged that had to be while they last. */
+void model_soon(struct bench *b);
 uint64_t model_hits(struct bench *b);
 /* What a report of what the VF wrote meets, behind so many messages: REPORT_*. */
 void model_report(struct bench *b, struct vf *v, unsigned what, unsigned after);

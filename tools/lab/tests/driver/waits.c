@@ -20,7 +20,7 @@
 #include "stand.h"
 
 enum {
-    SLOW_US     = 4000000,      /* a command that others can observe */
+    SLOW_US     = 4000000,      /* a command that others can observe, and that ends when they have */
     FOREVER_MS  = 20000,
     AT_ONCE_MS  = 1500,         /* much less than a slow command takes */
     IDLE_MS     = 1000,
@@ -150,6 +150,7 @@ static void test_signal(struct bench *b, struct vf *v)
         start_reader(&r[i], fd);
     stayed = stays(&r[1]) && stays(&r[0]);
     busy = model_busy(b);
+    model_soon(b);
     for (unsigned i = 0; i < READERS; i++)
         pthread_join(r[i].thread, NULL);
     model_disarm(b);
@@ -216,6 +217,7 @@ static void test_killed(struct bench *b, struct vf *v, const struct victim *vict
     kill(pid, SIGKILL);
     dead = wait_until(waitpid(pid, NULL, WNOHANG) == pid, AT_ONCE_MS);
     busy = model_busy(b);
+    model_soon(b);
     if (!dead)
         waitpid(pid, NULL, 0);
     pthread_join(thread, NULL);
@@ -249,6 +251,7 @@ static void test_state(struct bench *b, struct vf *v)
         tap_bail("PRE_COPY_P2P does not wait for the SAVE");
     state = mig_get(&v->fn);
     busy = model_busy(b);
+    model_soon(b);
     if (!wait_until(child_over(&mover), FOREVER_MS))
         tap_bail("PRE_COPY_P2P does not end with the SAVE");
     model_disarm(b);
@@ -332,6 +335,7 @@ static void test_given(struct bench *b, struct vf *v)
     while ((empty = read(fd, &byte, 1) < 0) && now_ms() < until)
         relax();
     busy = model_busy(b);
+    model_soon(b);
     pthread_join(asking, NULL);
     model_disarm(b);
     ok(empty && busy && wait_until(fd_number(fd, "ferry-ready") == 1, FOREVER_MS),

@@ -167,6 +167,11 @@ void ctl_disarm(struct bar2 b)
     write64(b, CB_FAULT_ARM, 0);
 }
 
+void ctl_soon(struct bar2 b)
+{
+    write64(b, CB_FAULT_SOON, 1);
+}
+
 void ctl_report(struct bar2 b, unsigned vhca_id, unsigned what, unsigned after)
 {
     write64(b, CB_VHCA, vhca_id);

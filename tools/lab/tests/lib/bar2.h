@@ -58,6 +58,8 @@ struct fault {
 };
 void ctl_arm(struct bar2 b, struct fault f);
 void ctl_disarm(struct bar2 b);
+/* Ends the delays that the PF's commands are in. */
+void ctl_soon(struct bar2 b);
 /* What a report of what a function wrote meets, behind so many messages: REPORT_*. */
 void ctl_report(struct bar2 b, unsigned vhca_id, unsigned what, unsigned after);
 
