@@ -315,6 +315,41 @@ static void test_less_than_wanted(struct vf *from, struct vf *to)
     stream_free(&s);
 }
 
+/* ---- memory of what is over ---- */
+
+static uint64_t mapped(struct bench *b)
+{
+    return model_objects(b, VHCA_ID_PF, OBJECT_MKEY);
+}
+
+/* It is freed when the user has what comes next, not in front of that; judged where that did not take too long. */
+static void test_later(struct bench *b, const struct stream *s)
+{
+    enum { SOON_MS = 50, ROUNDS = 40 };
+    struct vf *v = &b->vf[1];
+    uint64_t held, kept;
+    unsigned round = 0;
+    double took;
+    int fd;
+
+    do {
+        vf_reset(v);
+        if (!wait_until(mapped(b) == b->mkeys, FOREVER_MS))
+            tap_bail("memory of what was before is never given back");
+        fd = vf_set(v, VFIO_DEVICE_STATE_RESUMING);
+        must(mig_write(fd, s->data, s->len), v, "a stream");
+        held = mapped(b);
+        took = now_ms();
+        vf_set(v, VFIO_DEVICE_STATE_STOP);
+        vf_set(v, VFIO_DEVICE_STATE_RUNNING);
+        kept = mapped(b);
+        took = now_ms() - took;
+        close(fd);
+    } while (took > SOON_MS && ++round < ROUNDS);
+    ok(took <= SOON_MS && held > b->mkeys && kept == held, "between RESUMING and RUNNING no memory is given back (%.0f ms)", took);
+    ok(wait_until(mapped(b) == b->mkeys, FOREVER_MS), "but soon after");
+}
+
 /* ---- a memory cgroup ---- */
 
 #define CGROUPS "/sys/fs/cgroup"
@@ -530,6 +565,7 @@ void test_memory(struct bench *b)
     test_window(v);
     test_less_than_wanted(v, &b->vf[1]);
     s = vf_record(v, false, &sum);
+    test_later(b, &s);
     vf_close(v);
     vf_close(&b->vf[1]);
     for (enum moment m = 0; m < MOMENTS; m++)
