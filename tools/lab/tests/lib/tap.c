@@ -91,7 +91,8 @@ void tap_bail(const char *fmt, ...)
     va_end(ap);
     putchar('\n');
     fflush(stdout);
-    _Exit(2);
+    /* to the kernel's harness, in which workloads of the conformance suite run, 2 is a failure that is expected */
+    _Exit(1);
 }
 
 int tap_done(void)

@@ -53,6 +53,7 @@ static void migrate(struct pair *pair, struct mig_device *source, struct mig_dev
 	u64 sum, changes = 0;
 
 	mig_read_all(from, &stream);
+	mig_traffic_post(source);
 	sum = mig_sum(source);
 	if (source->workload && source->workload->changes)
 		changes = source->workload->changes(source);

@@ -118,8 +118,8 @@ void mig_change(struct mig_device *device, u64 count);
 u64 mig_sum(struct mig_device *device);
 /*
  * Traffic, for who has a place for @queues: maps them and begins; goes on where they are mapped,
- * too; posts a few messages, and returns the last one's number; posts, and asserts that all that
- * was posted has come back.
+ * too; posts a few messages, and returns the last one's number; asserts that all that was posted
+ * comes back, then posts more, and asserts it of those.
  */
 void mig_traffic_begin(struct mig_device *device, struct dma_region *queues);
 void mig_traffic_follow(struct mig_device *device, const struct dma_region *queues);
