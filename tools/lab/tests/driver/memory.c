@@ -254,67 +254,6 @@ static void test_window(struct vf *v)
     vf_reset(v);
 }
 
-/* ---- a received image ---- */
-
-enum {
-    SHORT_STATE = 300 << 10,    /* received in steps, of which one is of several pieces of memory */
-    PIECES_MAX  = 40,
-};
-
-/*
- * The nth piece of memory is not there, once. Returns whether it was asked for; *whole: the writer noticed nothing, for
- * the pieces before it were enough to go on.
- */
-static bool write_without(struct vf *v, const struct stream *s, unsigned nth, uint64_t sum, bool *whole)
-{
-    int fd = vf_set(v, VFIO_DEVICE_STATE_RESUMING);
-    ssize_t first, rest = 0;
-    bool struck;
-
-    if (ferry_fault(v, "alloc", nth, ENOMEM))
-        tap_bail("the fault site alloc cannot be armed");
-    first = write(fd, s->data, s->len);
-    struck = !ferry_number(v, "fault", "alloc");
-    ferry_fault(v, "alloc", 0, ENOMEM);
-    *whole = first == (ssize_t)s->len;
-    if (first < 0)
-        first = 0;
-    if (!*whole)
-        rest = write(fd, s->data + first, s->len - first);
-    if (first + rest != (ssize_t)s->len || mig_set(&v->fn, VFIO_DEVICE_STATE_RUNNING, NULL) || wl_sum(v->wl) != sum)
-        ok(false, "without piece %u of the memory: %zd bytes are taken, then %zd of %zu, and the VF is not what it was", nth,
-           first, rest, s->len);
-    close(fd);
-    vf_reset(v);
-    return struck;
-}
-
-/* Some of the memory that a step of a received image wants is enough to go on. */
-static void test_less_than_wanted(struct vf *from, struct vf *to)
-{
-    unsigned nth = 1, went_on = 0;
-    struct stream s = { 0 };
-    bool ended = false, whole;
-    uint64_t sum;
-    int fd;
-
-    vf_reset(from);
-    wl_fill(from->wl, 0, SHORT_STATE, SEED);
-    sum = wl_sum(from->wl);
-    fd = vf_set(from, VFIO_DEVICE_STATE_STOP_COPY);
-    must(mig_read(fd, &s, &ended), from, "reading a short state");
-    close(fd);
-    vf_reset(from);
-    vf_reset(to);
-    while (nth < PIECES_MAX && write_without(to, &s, nth, sum, &whole)) {
-        went_on += whole;
-        nth++;
-    }
-    ok(nth > 3 && nth < PIECES_MAX && went_on, "of %u pieces of memory %u can be missing, and the write goes on", nth - 1,
-       went_on);
-    stream_free(&s);
-}
-
 /* ---- memory of what is over ---- */
 
 static uint64_t mapped(struct bench *b)
@@ -563,7 +502,6 @@ void test_memory(struct bench *b)
     test_follows(b, false);
     test_follows(b, true);
     test_window(v);
-    test_less_than_wanted(v, &b->vf[1]);
     s = vf_record(v, false, &sum);
     test_later(b, &s);
     vf_close(v);
