@@ -84,10 +84,10 @@ static void put_memory(struct mlx5_ferry_channel *channel)
 	if (channel->lost) {
 		kmemleak_ignore(channel->cq_memory.frags);
 		kmemleak_ignore(channel->rq_memory.frags);
-		kmemleak_ignore(channel->slots.frags);
+		kmemleak_ignore(channel->slots.pieces);
 		return;
 	}
-	mlx5_frag_buf_free(mdev, &channel->slots);
+	mlx5_ferry_slots_put(&channel->slots);
 	mlx5_frag_buf_free(mdev, &channel->rq_memory);
 	mlx5_frag_buf_free(mdev, &channel->cq_memory);
 	if (channel->rq_db.db)
@@ -122,8 +122,9 @@ static int get_memory(struct mlx5_ferry_channel *channel)
 				 slots * sizeof(struct mlx5_wqe_data_seg),
 				 &channel->rq_memory);
 	if (!err)
-		err = get_buffer(channel, slots << channel->log_message,
-				 &channel->slots);
+		err = mlx5_ferry_slots_get(&channel->slots,
+					   mdev_of(channel)->device,
+					   slots << channel->log_message);
 	if (!err)
 		err = mlx5_db_alloc(mdev_of(channel), &channel->cq_db);
 	if (!err)
@@ -207,9 +208,9 @@ static void end_cq(struct mlx5_ferry_channel *channel)
 
 static int make_key(struct mlx5_ferry_channel *channel)
 {
-	unsigned int pages = channel->slots.npages;
+	unsigned int pages = mlx5_ferry_slots_pages(&channel->slots);
 	size_t bytes = MLX5_ST_SZ_BYTES(create_mkey_in) +
-		       round_up(pages, 2) * sizeof(__be64);
+		       pages * sizeof(__be64);
 	u32 out[MLX5_ST_SZ_DW(create_mkey_out)] = {};
 	void *in = kzalloc(bytes, GFP_KERNEL);
 	void *mkc;
@@ -219,20 +220,19 @@ static int make_key(struct mlx5_ferry_channel *channel)
 		return -ENOMEM;
 	MLX5_SET(create_mkey_in, in, opcode, MLX5_CMD_OP_CREATE_MKEY);
 	MLX5_SET(create_mkey_in, in, translations_octword_actual_size,
-		 DIV_ROUND_UP(pages, 2));
+		 pages / 2);
 	mkc = MLX5_ADDR_OF(create_mkey_in, in, memory_key_mkey_entry);
 	MLX5_SET(mkc, mkc, access_mode_1_0, MLX5_MKC_ACCESS_MODE_MTT);
 	MLX5_SET(mkc, mkc, lr, 1);
 	MLX5_SET(mkc, mkc, lw, 1);
 	MLX5_SET(mkc, mkc, pd, channel->pdn);
 	MLX5_SET(mkc, mkc, qpn, 0xffffff);
-	MLX5_SET(mkc, mkc, log_page_size, channel->slots.page_shift);
-	MLX5_SET(mkc, mkc, translations_octword_size, DIV_ROUND_UP(pages, 2));
-	MLX5_SET64(mkc, mkc, len,
-		   (u64)pages << channel->slots.page_shift);
-	mlx5_fill_page_frag_array(&channel->slots,
-				  MLX5_ADDR_OF(create_mkey_in, in,
-					       klm_pas_mtt));
+	MLX5_SET(mkc, mkc, log_page_size, PAGE_SHIFT);
+	MLX5_SET(mkc, mkc, translations_octword_size, pages / 2);
+	MLX5_SET64(mkc, mkc, len, (u64)pages << PAGE_SHIFT);
+	mlx5_ferry_slots_translate(&channel->slots,
+				   MLX5_ADDR_OF(create_mkey_in, in,
+						klm_pas_mtt));
 	err = mlx5_ferry_channel_take(channel, "CREATE_MKEY", in, bytes, out, sizeof(out));
 	kfree(in);
 	channel->slots_index = MLX5_GET(create_mkey_out, out, mkey_index);
@@ -325,19 +325,6 @@ static struct mlx5_cqe64 *next_completion(struct mlx5_ferry_channel *channel)
 	return cqe;
 }
 
-/* So that the slot can be used again while the message is looked at. */
-static void copy_slot(struct mlx5_ferry_channel *channel, unsigned int slot,
-		      void *to, size_t bytes)
-{
-	size_t from = (size_t)slot << channel->log_message;
-	size_t page = BIT(channel->slots.page_shift), piece;
-
-	for (size_t done = 0; done < bytes; done += piece) {
-		piece = min(bytes - done, page - ((from + done) & (page - 1)));
-		memcpy(to + done, mlx5_ferry_buffer_at(&channel->slots, from + done), piece);
-	}
-}
-
 /**
  * mlx5_ferry_channel_receive() - the next message, if there is one
  * @channel: the channel
@@ -349,6 +336,7 @@ int mlx5_ferry_channel_receive(struct mlx5_ferry_channel *channel,
 			       struct mlx5_ferry_message *message)
 {
 	struct mlx5_cqe64 *cqe = next_completion(channel);
+	size_t slot;
 	u32 bytes;
 
 	if (!cqe)
@@ -358,9 +346,10 @@ int mlx5_ferry_channel_receive(struct mlx5_ferry_channel *channel,
 	bytes = be32_to_cpu(cqe->byte_cnt);
 	if (bytes > BIT(channel->log_message) || bytes % sizeof(__be64))
 		return -EIO;
-	copy_slot(channel, be16_to_cpu(cqe->wqe_counter) &
-			   (BIT(channel->log_slots) - 1),
-		  message->pages, bytes);
+	slot = be16_to_cpu(cqe->wqe_counter) & (BIT(channel->log_slots) - 1);
+	/* So that it can be used again while the message is looked at. */
+	mlx5_ferry_slots_read(&channel->slots, slot << channel->log_message,
+			      message->pages, bytes);
 	message->state = be32_to_cpu(cqe->immediate) >> STATE_SHIFT;
 	message->nr = bytes / sizeof(__be64);
 	channel->cq.cons_index++;

@@ -8,6 +8,8 @@
 #include <linux/mlx5/driver.h>
 #include <linux/wait.h>
 
+#include "slots.h"
+
 struct mlx5_ferry;
 
 /* Bytes of a piece of DMA memory, by their place in it */
@@ -74,7 +76,7 @@ struct mlx5_ferry_channel {
 	struct mlx5_frag_buf rq_memory;
 	struct mlx5_db rq_db;
 	u16 posted;
-	struct mlx5_frag_buf slots;
+	struct mlx5_ferry_slots slots;
 	u32 slots_index;
 	u32 qpn;
 	u32 firmware_qpn;

@@ -10,6 +10,7 @@
 #include <linux/kmemleak.h>
 #include <linux/mlx5/cq.h>
 #include <linux/mlx5/driver.h>
+#include <linux/vmalloc.h>
 
 /* mlx5_core, and what of ours is below: as the fixture wants it */
 #define mlx5_get_uars_page		made_get_uars_page
@@ -23,6 +24,10 @@
 #define mlx5_create_cq			made_create_cq
 #define mlx5_core_destroy_cq		made_destroy_cq
 #define mlx5_fill_page_frag_array	made_pages
+#define mlx5_ferry_slots_get		made_slots_get
+#define mlx5_ferry_slots_put		made_slots_put
+#define mlx5_ferry_slots_translate	made_slots_translate
+#define mlx5_ferry_slots_read		made_slots_read
 #define mlx5_ferry_report		made_report
 #define synchronize_irq			made_synchronize_irq
 #define kmemleak_ignore			made_ignore
@@ -63,7 +68,8 @@ static void made_ignore(const void *memory);
 #define EQN		0x21
 #define KEY_INDEX	0x3456
 #define MOST_EVENTS	64
-#define FRAGS_MAX	600
+#define PAGES_MAX	512
+#define MESSAGES_AT	0x123456000ULL
 
 /* Each step that makes something, and that ends it: a letter, and the same as a capital */
 struct fixture {
@@ -82,9 +88,12 @@ struct fixture {
 	unsigned int nr_records;
 	unsigned int vectors, vector, ignored, posted;
 	u8 cq[MLX5_ST_SZ_BYTES(create_cq_in) + 64];
-	u8 key[MLX5_ST_SZ_BYTES(create_mkey_in) + FRAGS_MAX * sizeof(__be64)];
+	u8 key[MLX5_ST_SZ_BYTES(create_mkey_in) + PAGES_MAX * sizeof(__be64)];
 	int key_bytes, cq_bytes;
 	u32 destroyed_cqn;
+	size_t slots_bytes;
+	void *slots;		/* what the device wrote */
+	struct mlx5_ferry_piece piece;
 };
 
 static struct fixture *of_mdev(struct mlx5_core_dev *mdev)
@@ -195,6 +204,49 @@ static void made_pages(struct mlx5_frag_buf *buffer, __be64 *pas)
 
 static void made_synchronize_irq(unsigned int irq)
 {
+}
+
+static struct fixture *of_slots(struct mlx5_ferry_slots *slots)
+{
+	return container_of(slots, struct fixture, channel.slots);
+}
+
+static void free_slots(void *slots)
+{
+	vfree(slots);
+}
+
+int made_slots_get(struct mlx5_ferry_slots *slots, struct device *dev, size_t bytes)
+{
+	struct fixture *f = of_slots(slots);
+
+	if (dev != f->mdev.device)
+		event(f, '!');
+	if (event(f, 'm'))
+		return f->error;
+	f->slots_bytes = bytes;
+	f->slots = vzalloc(bytes);
+	KUNIT_ASSERT_EQ(f->test, kunit_add_action_or_reset(f->test, free_slots, f->slots), 0);
+	slots->nr = bytes / MLX5_FERRY_PIECE;
+	slots->pieces = &f->piece;
+	return 0;
+}
+
+void made_slots_put(struct mlx5_ferry_slots *slots)
+{
+	if (slots->pieces)
+		event(of_slots(slots), 'M');
+}
+
+void made_slots_translate(struct mlx5_ferry_slots *slots, __be64 *entry)
+{
+	for (unsigned int i = 0; i < mlx5_ferry_slots_pages(slots); i++)
+		entry[i] = cpu_to_be64(MESSAGES_AT + i * 8);
+}
+
+void made_slots_read(struct mlx5_ferry_slots *slots, size_t from, void *to, size_t bytes)
+{
+	memcpy(to, of_slots(slots)->slots + from, bytes);
 }
 
 static struct fixture *of_ignored;
@@ -316,13 +368,13 @@ static void all_of_it_is_made_and_ended(struct kunit *test)
 {
 	struct fixture *f = open_of(test, 16);
 
-	KUNIT_EXPECT_STREQ(test, f->events, "upbbbddeckofx");
+	KUNIT_EXPECT_STREQ(test, f->events, "upbbmddeckofx");
 	f->nr_events = 0;
 	memset(f->events, 0, sizeof(f->events));
 	made_close(&f->channel);
-	KUNIT_EXPECT_STREQ(test, f->events, "FOKCBBBDDPU");
+	KUNIT_EXPECT_STREQ(test, f->events, "FOKCMBBDDPU");
 	made_close(&f->channel);
-	KUNIT_EXPECT_STREQ(test, f->events, "FOKCBBBDDPU");
+	KUNIT_EXPECT_STREQ(test, f->events, "FOKCMBBDDPU");
 }
 
 static void what_was_made_is_ended_if_the_rest_fails(struct kunit *test)
@@ -331,13 +383,14 @@ static void what_was_made_is_ended_if_the_rest_fails(struct kunit *test)
 		{ 'u', "u" },
 		{ 'p', "upU" },
 		{ 'b', "upbPU" },
-		{ 'd', "upbbbdBBBPU" },
-		{ 'e', "upbbbddeBBBDDPU" },
-		{ 'c', "upbbbddecrBBBDDPU" },
-		{ 'k', "upbbbddeckCBBBDDPU" },
-		{ 'o', "upbbbddeckoKCBBBDDPU" },
-		{ 'f', "upbbbddeckofOKCBBBDDPU" },
-		{ 'x', "upbbbddeckofxFOKCBBBDDPU" },
+		{ 'm', "upbbmBBPU" },
+		{ 'd', "upbbmdMBBPU" },
+		{ 'e', "upbbmddeMBBDDPU" },
+		{ 'c', "upbbmddecrMBBDDPU" },
+		{ 'k', "upbbmddeckCMBBDDPU" },
+		{ 'o', "upbbmddeckoKCMBBDDPU" },
+		{ 'f', "upbbmddeckofOKCMBBDDPU" },
+		{ 'x', "upbbmddeckofxFOKCMBBDDPU" },
 	};
 
 	for (int i = 0; i < ARRAY_SIZE(failures); i++) {
@@ -359,7 +412,7 @@ static void what_is_lost_keeps_its_memory(struct kunit *test)
 	f->error = -ETIMEDOUT;
 	KUNIT_EXPECT_EQ(test, made_open(&f->channel, &f->nic, &f->wait, 16), -ETIMEDOUT);
 	KUNIT_EXPECT_TRUE(test, f->channel.lost);
-	KUNIT_EXPECT_STREQ(test, f->events, "upbbbddecrPU");
+	KUNIT_EXPECT_STREQ(test, f->events, "upbbmddecrPU");
 	KUNIT_EXPECT_EQ(test, f->ignored, 3);
 }
 
@@ -373,7 +426,7 @@ static void a_queue_that_does_not_end_is_ended_once_more(struct kunit *test)
 		f->failing = 'C';
 		f->channel.silent = silent;
 		made_close(&f->channel);
-		KUNIT_EXPECT_STREQ(test, f->events, silent ? "FOKCQPU" : "FOKCQBBBDDPU");
+		KUNIT_EXPECT_STREQ(test, f->events, silent ? "FOKCQPU" : "FOKCQMBBDDPU");
 		KUNIT_EXPECT_EQ(test, f->destroyed_cqn, 0x4711);
 		KUNIT_EXPECT_EQ(test, f->channel.lost, silent);
 	}
@@ -394,7 +447,7 @@ static void memory_is_as_long_as_it_is_said_to_be(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, channel->log_slots, sizes[i].log_slots);
 		KUNIT_EXPECT_EQ(test, channel->cq_memory.size, slots * 64);
 		KUNIT_EXPECT_EQ(test, channel->rq_memory.size, slots * 16);
-		KUNIT_EXPECT_EQ(test, channel->slots.size, slots << sizes[i].log_message);
+		KUNIT_EXPECT_EQ(test, f->slots_bytes, slots << sizes[i].log_message);
 		for (unsigned int k = 0; k < slots; k++) {
 			struct mlx5_wqe_data_seg *receive =
 				mlx5_ferry_buffer_at(&channel->rq_memory, k * 16);
@@ -433,39 +486,30 @@ static void the_firmware_is_told_of_the_completion_queue(struct kunit *test)
 	KUNIT_EXPECT_PTR_NE(test, channel->cq_db.db, channel->rq_db.db);
 }
 
-/* Also of an odd number of pages, in a list whose length is even */
 static void the_firmware_is_told_of_the_memory_for_messages(struct kunit *test)
 {
-	for (int odd = 0; odd < 2; odd++) {
-		struct fixture *f = open_of(test, 16);
-		struct mlx5_ferry_channel *channel = &f->channel;
-		void *mkc = MLX5_ADDR_OF(create_mkey_in, f->key, memory_key_mkey_entry);
-		__be64 *pas = MLX5_ADDR_OF(create_mkey_in, f->key, klm_pas_mtt);
-		unsigned int pages;
+	struct fixture *f = open_of(test, 16);
+	struct mlx5_ferry_channel *channel = &f->channel;
+	void *mkc = MLX5_ADDR_OF(create_mkey_in, f->key, memory_key_mkey_entry);
+	__be64 *pas = MLX5_ADDR_OF(create_mkey_in, f->key, klm_pas_mtt);
 
-		if (odd) {
-			channel->slots.npages--;
-			KUNIT_ASSERT_EQ(test, make_key(channel), 0);
-		}
-		pages = 512 - odd;
-		KUNIT_EXPECT_EQ(test, f->key_bytes, MLX5_ST_SZ_BYTES(create_mkey_in) + 512 * 8);
-		EXPECT_FIELD(test, create_mkey_in, f->key, opcode, MLX5_CMD_OP_CREATE_MKEY);
-		EXPECT_FIELD(test, create_mkey_in, f->key, translations_octword_actual_size, 256);
-		EXPECT_FIELD(test, mkc, mkc, access_mode_1_0, MLX5_MKC_ACCESS_MODE_MTT);
-		EXPECT_FIELD(test, mkc, mkc, lr, 1);
-		EXPECT_FIELD(test, mkc, mkc, lw, 1);
-		EXPECT_FIELD(test, mkc, mkc, rr, 0);
-		EXPECT_FIELD(test, mkc, mkc, rw, 0);
-		EXPECT_FIELD(test, mkc, mkc, pd, 0x31);
-		EXPECT_FIELD(test, mkc, mkc, qpn, 0xffffff);
-		EXPECT_FIELD(test, mkc, mkc, log_page_size, PAGE_SHIFT);
-		EXPECT_FIELD(test, mkc, mkc, translations_octword_size, 256);
-		KUNIT_EXPECT_EQ(test, MLX5_GET64(mkc, mkc, start_addr), 0);
-		KUNIT_EXPECT_EQ(test, MLX5_GET64(mkc, mkc, len), (u64)pages * PAGE_SIZE);
-		for (int i = 0; i < pages; i++)
-			KUNIT_ASSERT_EQ(test, be64_to_cpu(pas[i]), channel->slots.frags[i].map);
-		KUNIT_EXPECT_EQ(test, channel->slots_index, KEY_INDEX);
-	}
+	KUNIT_EXPECT_EQ(test, f->key_bytes, MLX5_ST_SZ_BYTES(create_mkey_in) + 512 * 8);
+	EXPECT_FIELD(test, create_mkey_in, f->key, opcode, MLX5_CMD_OP_CREATE_MKEY);
+	EXPECT_FIELD(test, create_mkey_in, f->key, translations_octword_actual_size, 256);
+	EXPECT_FIELD(test, mkc, mkc, access_mode_1_0, MLX5_MKC_ACCESS_MODE_MTT);
+	EXPECT_FIELD(test, mkc, mkc, lr, 1);
+	EXPECT_FIELD(test, mkc, mkc, lw, 1);
+	EXPECT_FIELD(test, mkc, mkc, rr, 0);
+	EXPECT_FIELD(test, mkc, mkc, rw, 0);
+	EXPECT_FIELD(test, mkc, mkc, pd, 0x31);
+	EXPECT_FIELD(test, mkc, mkc, qpn, 0xffffff);
+	EXPECT_FIELD(test, mkc, mkc, log_page_size, PAGE_SHIFT);
+	EXPECT_FIELD(test, mkc, mkc, translations_octword_size, 256);
+	KUNIT_EXPECT_EQ(test, MLX5_GET64(mkc, mkc, start_addr), 0);
+	KUNIT_EXPECT_EQ(test, MLX5_GET64(mkc, mkc, len), 512 * PAGE_SIZE);
+	for (int i = 0; i < 512; i++)
+		KUNIT_ASSERT_EQ(test, be64_to_cpu(pas[i]), MESSAGES_AT + i * 8);
+	KUNIT_EXPECT_EQ(test, channel->slots_index, KEY_INDEX);
 }
 
 /* The firmware fills the slot of the nth message and leaves its completion. */
@@ -479,8 +523,7 @@ static void send(struct fixture *f, unsigned int nth, unsigned int slot, u32 byt
 	size_t from = (size_t)slot << channel->log_message;
 
 	for (u32 at = 0; at < bytes; at += 8)
-		*(__be64 *)mlx5_ferry_buffer_at(&channel->slots, from + at) =
-			cpu_to_be64((u64)nth << 32 | at);
+		*(__be64 *)(f->slots + from + at) = cpu_to_be64((u64)nth << 32 | at);
 	cqe->immediate = cpu_to_be32(state << 28 | 0x123456);
 	cqe->byte_cnt = cpu_to_be32(bytes);
 	cqe->wqe_counter = cpu_to_be16(nth);
