@@ -14,6 +14,9 @@
 #define SILENCE		(60 * HZ)
 #define ASK_PERIOD	HZ
 
+/* Ranges that are told without giving others the CPU */
+#define RANGES_AT_ONCE	256
+
 /**
  * struct report - a report that a user asked for
  * @asked: the addresses
@@ -54,6 +57,7 @@ static int tell_message(struct mlx5_ferry_tracker *tracker,
 			const struct mlx5_ferry_message *message)
 {
 	u64 page = BIT_ULL(tracker->log_page), first, last;
+	unsigned int told = 0;
 	int err = 0;
 
 	for (unsigned int i = 0; i < message->nr && !err; i++) {
@@ -65,7 +69,8 @@ static int tell_message(struct mlx5_ferry_tracker *tracker,
 			i++;
 		}
 		err = tell_range(tracker, report, first, last);
-		cond_resched();
+		if (!(++told % RANGES_AT_ONCE))
+			cond_resched();
 	}
 	return err;
 }
