@@ -35,10 +35,11 @@ idle_functions() {
 	ok "it and no other" says_json "[f['name'] for f in said['functions']] == ['$TWO']"
 }
 
-# A save into a pipe that is full stays where it is.
+# A save into a pipe that is full stays where it is. The pipe is as long already as a save makes it.
 a_migration() {
 	mkfifo "$WORK/pipe"
 	exec 9<>"$WORK/pipe"
+	python3 -c 'import fcntl; fcntl.fcntl(9, fcntl.F_SETPIPE_SZ, 1 << 20)'
 	dd if=/dev/zero bs=4096 oflag=nonblock status=none >&9 2>/dev/null
 	"$FERRY" save --quiet --raw --leave-running "$ONE" "$WORK/pipe" 2>"$WORK/save" &
 	ok "a save is seen as such" within 10 shows_a_save
