@@ -64,6 +64,7 @@ static void made_synchronize_irq(unsigned int irq);
 static void made_ignore(const void *memory);
 
 #include "../mlx5/channel.c"
+#include "fields.h"
 
 #define EQN		0x21
 #define KEY_INDEX	0x3456
@@ -462,9 +463,6 @@ static void memory_is_as_long_as_it_is_said_to_be(struct kunit *test)
 		}
 	}
 }
-
-#define EXPECT_FIELD(test, type, at, field, value) \
-	KUNIT_EXPECT_EQ_MSG(test, MLX5_GET(type, at, field), value, #type "." #field)
 
 static void the_firmware_is_told_of_the_completion_queue(struct kunit *test)
 {

@@ -43,6 +43,7 @@ static void moved_unregister(struct mlx5_core_dev *mdev, int vf_id, struct notif
 static int moved_vf_id(struct pci_dev *pdev);
 
 #include "../mlx5/firmware.c"
+#include "fields.h"
 
 #define KEY	0x12345600
 #define VHCA	0x4321
@@ -247,9 +248,6 @@ static struct fixture *fixture_of(struct kunit *test)
 	f->image.length = SZ_64K;
 	return f;
 }
-
-#define EXPECT_FIELD(test, type, at, field, value) \
-	KUNIT_EXPECT_EQ_MSG(test, MLX5_GET(type, at, field), value, #type "." #field)
 
 /* The commands */
 

@@ -291,15 +291,18 @@ static void each_move_does_its_steps(struct kunit *test)
 	expect_moves(test, fixture_of(test), moves, ARRAY_SIZE(moves));
 }
 
+/* A step that fails on the way from a state to another: what was done then, and the state */
+struct failure {
+	enum vfio_device_mig_state from, to;
+	char failing;
+	int error;
+	const char *done;
+	enum vfio_device_mig_state state;
+};
+
 static void a_step_that_fails_leaves_the_state(struct kunit *test)
 {
-	static const struct {
-		enum vfio_device_mig_state from, to;
-		char failing;
-		int error;
-		const char *done;
-		enum vfio_device_mig_state state;
-	} failures[] = {
+	static const struct failure failures[] = {
 		{ S(RUNNING), S(RUNNING_P2P), '(', -ENOTCONN, "(", S(RUNNING) },
 		{ S(RUNNING), S(RUNNING_P2P), 'i', -EBUSY, "(i)", S(RUNNING) },
 		{ S(RUNNING), S(RUNNING_P2P), 'i', -ETIMEDOUT, "(i)", S(ERROR) },
@@ -386,13 +389,7 @@ static void the_region_moves_as_well(struct kunit *test)
 /* To it there are no states on the way. */
 static void the_region_goes_all_the_way_or_back(struct kunit *test)
 {
-	static const struct {
-		enum vfio_device_mig_state from, to;
-		char failing;
-		int error;
-		const char *done;
-		enum vfio_device_mig_state state;
-	} moves[] = {
+	static const struct failure moves[] = {
 		{ S(RUNNING), S(STOP), 'r', -EBUSY, "(i)(r)(I)", S(RUNNING) },
 		{ S(RUNNING), S(STOP), 'i', -EBUSY, "(i)", S(RUNNING) },
 		{ S(RUNNING), S(STOP), 'r', -ETIMEDOUT, "(i)(r)", S(ERROR) },

@@ -41,6 +41,7 @@ static void kept_for_device(struct device *dev, dma_addr_t address, size_t bytes
 			    enum dma_data_direction direction);
 
 #include "../mlx5/memory.c"
+#include "fields.h"
 
 #define PIECES	4
 #define PDN	0x51
@@ -221,9 +222,6 @@ static unsigned int mapped(struct fixture *f)
 		nr += !!f->bytes[i];
 	return nr;
 }
-
-#define EXPECT_FIELD(test, type, at, field, value) \
-	KUNIT_EXPECT_EQ_MSG(test, MLX5_GET(type, at, field), value, #type "." #field)
 
 /* Pages of 2^SHIFT bytes, one after the other through all pieces */
 static void expect_key(struct kunit *test, struct fixture *f, unsigned int shift)

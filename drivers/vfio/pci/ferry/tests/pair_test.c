@@ -26,6 +26,7 @@ static void told_pages(struct mlx5_frag_buf *buf, __be64 *pas);
 #include "../mlx5/command.c"
 #include "../mlx5/log.c"
 #include "../mlx5/pair.c"
+#include "fields.h"
 
 #define ORDERS		16
 #define ORDER_BYTES	1024
@@ -119,11 +120,6 @@ static struct fixture *fixture_of(struct kunit *test)
 	};
 	return f;
 }
-
-#define EXPECT_FIELD(test, type, at, field, value) \
-	KUNIT_EXPECT_EQ_MSG(test, MLX5_GET(type, at, field), value, #type "." #field)
-#define EXPECT_FIELD64(test, type, at, field, value) \
-	KUNIT_EXPECT_EQ_MSG(test, MLX5_GET64(type, at, field), value, #type "." #field)
 
 static void expect_orders(struct kunit *test, struct fixture *f, const u16 *opcodes,
 			  unsigned int nr)
