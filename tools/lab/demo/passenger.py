@@ -3,19 +3,16 @@
 it moves to another host (`lab pair`). The frames go by the model's ports from then on.
 """
 
-import glob
 import json
-import os
 import signal
 import subprocess
 import time
 
+from journey import AFTER, netdev_of
 from vmm import check, until
 
 PEER, GUEST, BITS = "10.9.0.1", "10.9.0.2", 24
 PORT = 5001
-BEFORE, AFTER = 5, 20           # seconds of traffic; an emulator has to translate all of its guest anew,
-ARRIVAL_PATIENCE = 600          # which on a busy machine takes minutes
 
 
 def say(text):
@@ -47,10 +44,6 @@ class Watcher:
             return json.load(file)
 
 
-def netdev_of(pf):
-    return os.path.basename(glob.glob(f"/sys/bus/pci/devices/{pf}/net/*")[0])
-
-
 class Passenger:
     """The guest, whose SHELL (linux.py) does what it is told. After a move it is another host's, which knows the NETDEV."""
 
@@ -70,7 +63,7 @@ class Passenger:
 
     def arrived(self):
         """It answers, and sends for a while."""
-        self.shell.run("true", ARRIVAL_PATIENCE)
+        self.shell.run("true")
         time.sleep(AFTER)
 
     def sends(self):
@@ -78,33 +71,10 @@ class Passenger:
         broke = self.shell.run("cat /tmp/flow; pidof flow >/dev/null || echo it has ended")
         check(not broke, f"the guest's side of the connection: {broke}")
 
-    def log_lines(self):
-        return int(self.shell.run("dmesg | wc -l")[0])
-
-    def noticed(self, since):
-        """What its driver wrote into the log behind the first SINCE lines."""
-        return [line for line in self.shell.run(f"dmesg | tail -n +{since + 1}") if "mlx5" in line or self.netdev in line]
-
     def rebind(self):
         self.shell.run("killall flow; true")
-        nic = self.shell.run("basename $(readlink -f /sys/bus/pci/drivers/mlx5_core/0*)")[0]
-        self.shell.run(f"cd /sys/bus/pci/drivers/mlx5_core && echo {nic} >unbind && echo {nic} >bind && [ -e {nic} ]")
+        self.shell.rebind(self.shell.run("basename $(readlink -f /sys/bus/pci/drivers/mlx5_core/0*)")[0])
         self.use_nic()
-
-
-def tell_what_came(seen):
-    say(f"  TCP                    {seen['tcp']['count']} bytes, {seen['wrong']} wrong, longest silence "
-        f"{seen['tcp']['gap'] * 1000:.0f} ms")
-    say(f"  UDP                    {seen['udp']['count']} packets, {seen['lost']} lost, {seen['again']} twice, "
-        f"{seen['late']} out of order, longest silence {seen['udp']['gap'] * 1000:.0f} ms")
-
-
-def points(checks):
-    """As test points; whether all are so."""
-    for number, (text, good) in enumerate(checks.items(), 1):
-        print(f"{'ok' if good else 'not ok'} {number} - {text}")
-    print(f"1..{len(checks)}", flush=True)
-    return all(checks.values())
 
 
 def connection(seen, moved):

@@ -18,6 +18,7 @@ WORK = "/tmp/guest"
 PORT = 5001
 MIGRATION_PATIENCE = 600
 ENDS = ("completed", "failed", "cancelled")
+BEFORE, AFTER = 5, 20           # seconds of traffic; an emulator has to translate all of its guest anew
 
 
 def addresses(nic):
@@ -30,10 +31,30 @@ def state_of(vf):
     return rf"@([\d.]+):vfio_migration_set_state +\({vf}\) new state (\w+)"
 
 
+def netdev_of(pf):
+    return os.path.basename(glob.glob(f"/sys/bus/pci/devices/{pf}/net/*")[0])
+
+
 def stats_of(vf):
     """What the driver counts (Documentation/debugfs.rst)."""
     with open(f"/sys/kernel/debug/vfio_ferry/{vf}/stats", encoding="ascii") as file:
         return {name: int(value) for name, value in map(str.split, file) if value.isdigit()}
+
+
+def in_words(seen):
+    """What came to one side, as rows of a report."""
+    return [f"  TCP                    {seen['tcp']['count']} bytes, {seen['wrong']} wrong, longest silence "
+            f"{seen['tcp']['gap'] * 1000:.0f} ms",
+            f"  UDP                    {seen['udp']['count']} packets, {seen['lost']} lost, {seen['again']} twice, "
+            f"{seen['late']} out of order, longest silence {seen['udp']['gap'] * 1000:.0f} ms"]
+
+
+def points(checks):
+    """As test points; whether all are so."""
+    for number, (text, good) in enumerate(checks.items(), 1):
+        print(f"{'ok' if good else 'not ok'} {number} - {text}")
+    print(f"1..{len(checks)}", flush=True)
+    return all(checks.values())
 
 
 class Flow:
@@ -102,7 +123,7 @@ class Journey:
     # The host's side
 
     def peer(self):
-        netdev = os.path.basename(glob.glob(f"/sys/bus/pci/devices/{self.pf}/net/*")[0])
+        netdev = netdev_of(self.pf)
         commands = [f"link set {netdev} up"]
         for nic in range(len(self.places[0])):
             four, six, _, _ = addresses(nic)
@@ -137,16 +158,6 @@ class Journey:
     def functions(self):
         """Its NICs, as its PCI has them."""
         return [self.host.run(f"basename $(readlink -f /sys/class/net/{netdev}/device)")[0] for netdev in self.netdevs]
-
-    def log_length(self):
-        return int(self.host.run("dmesg | wc -l")[0])
-
-    def noticed(self, lines):
-        """Of what the guest's kernel said behind so many LINES: of its NIC, and besides, an emulated machine's that stood
-        still, for example. All of it would take a minute through this serial port."""
-        said = self.host.run(f"dmesg | tail -n +{lines + 1}")
-        nic = [line for line in said if any(word in line for word in ("mlx5", *self.netdevs))]
-        return nic, [line for line in said if line not in nic]
 
     # A migration
 

@@ -51,6 +51,20 @@ class Shell:
             raise Trouble(f"{self.name}'s guest: `{command}` ended with '{line}': " + " | ".join(lines[-6:]))
         return lines
 
+    def log_length(self):
+        return int(self.run("dmesg | wc -l")[0])
+
+    def noticed(self, lines, netdevs):
+        """Of what its kernel said behind so many LINES: of its NIC, which has these NETDEVS, and besides, an emulated machine's
+        that stood still, for example. All of it would take a minute through this serial port."""
+        said = self.run(f"dmesg | tail -n +{lines + 1}")
+        nic = [line for line in said if any(word in line for word in ("mlx5", *netdevs))]
+        return nic, [line for line in said if line not in nic]
+
+    def rebind(self, function):
+        """Its NIC's driver goes and comes."""
+        self.run(f"cd /sys/bus/pci/drivers/mlx5_core && echo {function} >unbind && echo {function} >bind && [ -e {function} ]")
+
 
 class Linux(Shell, Vmm):
     """Its first serial port takes commands; the second is its console, a file beside the other logs."""
