@@ -19,6 +19,8 @@ PORT = 5001
 MIGRATION_PATIENCE = 600
 ENDS = ("completed", "failed", "cancelled")
 BEFORE, AFTER = 5, 20           # seconds of traffic; an emulator has to translate all of its guest anew
+SLACK = 0.2                     # seconds from a packet to the next, and between a state's change and the line that says so
+PKI = f"{WORK}/pki"
 
 
 def addresses(nic):
@@ -55,6 +57,20 @@ def points(checks):
         print(f"{'ok' if good else 'not ok'} {number} - {text}")
     print(f"1..{len(checks)}", flush=True)
     return all(checks.values())
+
+
+def make_certificates(server, client):
+    """For these addresses, named as QEMU finds them in PKI."""
+    subprocess.run(["tools/lab/demo/certificates", PKI, f"server={server}", f"client={client}"], check=True)
+    for name, theirs in [("ca.pem", "ca-cert.pem")] + [(f"{end}.{kind}", f"{end}-{long}.pem")
+            for end in ("server", "client") for kind, long in (("pem", "cert"), ("key", "key"))]:
+        os.symlink(name, f"{PKI}/{theirs}")
+
+
+def show_certificate(vmm, end):
+    """It asks for that of the other end, too."""
+    vmm.ask("object-add", **{"qom-type": "tls-creds-x509", "id": end, "dir": PKI, "endpoint": end, "verify-peer": True})
+    vmm.ask("migrate-set-parameters", **{"tls-creds": end})
 
 
 class Flow:
@@ -214,3 +230,23 @@ class Journey:
         if stopped and runs:
             facts.update(stopped=float(stopped[-1]), runs=float(runs[-1]))
         return facts
+
+    # What a migration costs
+
+    def stood_still(self, flow, side, loss):
+        """The VF did when what was lost was on its way: between the packets that were not. Those to the guest have the time
+        when they were sent from the host, whose clock goes on."""
+        before, behind = loss["sent" if side == "guest" else "came"]
+        return any(stopped - SLACK <= before and behind <= runs + SLACK for stopped, runs in self.standstills(flow.nic))
+
+    def standstills(self, nic):
+        """When the guest's VF stood still: from P2P on, until one runs, there or here."""
+        events = sorted((float(at), state) for vmm in self.vmms for at, state in vmm.traced(state_of(vmm.vfs[nic])))
+        found, since = [], None
+        for at, state in events:
+            if state.endswith("_P2P"):
+                since = since or at
+            elif state in ("RUNNING", "PRE_COPY") and since:
+                found.append((since, at))
+                since = None
+        return found
