@@ -2,8 +2,8 @@
 /*
  * A TCP connection and numbered UDP packets, both ways, and what each side saw of the other's.
  *
- *   flow send ADDRESS PORT [FILE]   from within the guest, until it is killed
- *   flow receive PORT FILE          its peer, which begins when it has heard of it; until SIGTERM
+ *   flow send ADDRESS PORT [FILE [MS]]  from within the guest, until it is killed; MS from one packet and piece to the next
+ *   flow receive PORT FILE              its peer, which begins when it has heard of it; until SIGTERM
  *
  * What a side saw is written to FILE, JSON, at its end, and on SIGUSR1. The longest silence is counted anew from then on.
  * Every byte of a TCP stream follows from its place, so that the receiver knows each that is wrong. Times are of the
@@ -211,7 +211,7 @@ static void write_record(const char *path, struct record *r, bool slices)
     to = fopen(partial, "w");
     if (!to)
         die(partial);
-    fprintf(to, "{\"start\": %.6f, \"slice_ms\": %d, \"period_ms\": %d,\n", r->start, SLICE_MS, PERIOD_MS);
+    fprintf(to, "{\"start\": %.6f, \"slice_ms\": %d,\n", r->start, SLICE_MS);
     write_seen(to, "tcp", &r->tcp, slices ? r->tcp_slices : NULL, r->start);
     write_seen(to, "udp", &r->udp, slices ? r->udp_slices : NULL, r->start);
     write_losses(to, r);
@@ -377,17 +377,17 @@ int main(int argc, char **argv)
 
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGUSR1, &action, NULL);
-    if ((argc == 4 || argc == 5) && !strcmp(argv[1], "send")) {
+    if (argc >= 4 && argc <= 6 && !strcmp(argv[1], "send")) {
         side.tcp = connected(argv[2], argv[3], SOCK_STREAM);
         side.udp = connected(argv[2], argv[3], SOCK_DGRAM);
         side.heard = true;
-        return exchange(&side, PERIOD_MS, argv[4], false);
+        return exchange(&side, argc == 6 ? atoi(argv[5]) : PERIOD_MS, argv[4], false);
     }
     if (argc == 4 && !strcmp(argv[1], "receive")) {
         side.listener = bound(argv[2], SOCK_STREAM);
         side.udp = bound(argv[2], SOCK_DGRAM);
         return exchange(&side, BACK_MS, argv[3], true);
     }
-    fprintf(stderr, "usage: flow send ADDRESS PORT [FILE] | flow receive PORT FILE\n");
+    fprintf(stderr, "usage: flow send ADDRESS PORT [FILE [MS]] | flow receive PORT FILE\n");
     return 2;
 }

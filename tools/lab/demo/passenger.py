@@ -1,87 +1,89 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A Linux guest whose NIC is a VF, and whose peer is the netdev of the PF that it begins on: what the scripts share in which
-it moves to another host (`lab pair`). The frames go by the model's ports from then on.
+"""A Linux guest that moves to another host of `lab pair`, and its connections with the one where it began, by IPv4 and IPv6:
+what the scripts share which run on these hosts. The frames go by the model's ports while it is away.
 """
 
-import json
-import signal
-import subprocess
+import os
 import time
 
-from journey import AFTER, netdev_of
-from vmm import check, until
+from journey import AFTER, BEFORE, PORT, Flow, Journey, addresses, in_words
+from vmm import until
 
-PEER, GUEST, BITS = "10.9.0.1", "10.9.0.2", 24
-PORT = 5001
+GUEST_PATIENCE = 600
+PERIOD = 100                    # ms, of each of two; more often leaves the guest no time for its shell
 
 
 def say(text):
     print(text, flush=True)
 
 
-class Watcher:
-    """The peer: it notes what comes. However a script ends, `end` comes first."""
+class Passenger(Journey):
+    """On one of the hosts, whose place for it is VF. OTHER is the other host's script (peer.py)."""
 
-    process = None
+    def __init__(self, folder, vf, other):
+        super().__init__(folder, os.environ["FERRY_PF"], [vf])
+        self.other = other
+        self.flows = [Flow(self.program, 0, address, PORT + number, PERIOD) for number, address in enumerate(addresses(0)[:2])]
 
-    def __init__(self, flow, pf, folder):
-        self.file = f"{folder}/seen.json"
-        netdev = netdev_of(pf)
-        for words in (f"addr add {PEER}/{BITS} dev {netdev}", f"link set {netdev} up"):
-            subprocess.run(["ip", *words.split()], check=True)
-        Watcher.process = subprocess.Popen([flow, "receive", str(PORT), self.file])
+    def board(self, shell):
+        """It boots, and its connections with this host begin."""
+        self.host = shell
+        shell.booted()
+        self.use_nics()
+        for flow in self.flows:
+            flow.begin(shell)
+        time.sleep(BEFORE)
 
-    @classmethod
-    def end(cls):
-        if cls.process:
-            cls.process.kill()
-            cls.process.wait()
+    def luggage(self):
+        """What the other host has to know of it."""
+        return {"netdevs": self.netdevs, "lines": self.host.log_length(), "pids": [flow.pid for flow in self.flows]}
 
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        check(self.process.wait(30) == 0, "the peer failed")
-        with open(self.file, encoding="utf-8") as file:
-            return json.load(file)
+    def arrive(self, shell, luggage):
+        """It runs here now, and its connections go on."""
+        self.host = shell
+        self.netdevs = luggage["netdevs"]
+        for flow, pid in zip(self.flows, luggage["pids"]):
+            flow.pid = pid
+        self.goes_on()
 
-
-class Passenger:
-    """The guest, whose SHELL (linux.py) does what it is told. After a move it is another host's, which knows the NETDEV."""
-
-    def __init__(self, shell, netdev=None):
-        self.shell = shell
-        self.netdev = netdev
-
-    def use_nic(self):
-        self.netdev = next((name for name in self.shell.run("ls /sys/class/net") if name != "lo"), None)
-        check(self.netdev, f"the guest has no netdev: {self.shell.run('dmesg | tail -5')}")
-        self.shell.run(f"ip addr add {GUEST}/{BITS} dev {self.netdev}; ip link set {self.netdev} up")
-        until("the guest's link", lambda: self.shell.run(f"cat /sys/class/net/{self.netdev}/carrier") == ["1"])
-        self.shell.run(f"ping -c 3 -W 10 {PEER}")
-
-    def send(self):
-        self.shell.run(f"/bin/flow send {PEER} {PORT} >/tmp/flow 2>&1 & echo $!")
-
-    def arrived(self):
-        """It answers, and sends for a while."""
-        self.shell.run("true")
+    def goes_on(self):
+        """It hears of the other end; that hears of it, too (`heard`)."""
+        began, first = time.monotonic(), self.there()
+        say(f"the guest answers after {time.monotonic() - began:.1f} s")
+        until("the guest's connections go on", lambda: grew(first, [flow.there(self.host) for flow in self.flows]), GUEST_PATIENCE, 1)
         time.sleep(AFTER)
 
-    def sends(self):
-        """Its side of the connection is as it was."""
-        broke = self.shell.run("cat /tmp/flow; pidof flow >/dev/null || echo it has ended")
-        check(not broke, f"the guest's side of the connection: {broke}")
+    def there(self):
+        """What came to the guest in all, and how long it was silent since this was asked."""
+        return self.shown("the guest", [flow.there(self.host) for flow in self.flows])
+
+    def heard(self):
+        """At the host where the connections end: what comes of them goes on."""
+        first = self.shown("the host", [flow.here() for flow in self.flows])
+        until("the connections go on", lambda: grew(first, [flow.here() for flow in self.flows]), GUEST_PATIENCE, 1)
+
+    def end(self):
+        return self.shown("the host", [flow.end() for flow in self.flows])
+
+    def shown(self, side, records):
+        for flow, record in zip(self.flows, records):
+            say("\n".join([f"{flow.address} to {side}", *in_words(record)]))
+        return records
 
     def rebind(self):
-        self.shell.run("killall flow; true")
-        self.shell.rebind(self.shell.run("basename $(readlink -f /sys/bus/pci/drivers/mlx5_core/0*)")[0])
-        self.use_nic()
+        self.host.run("killall flow; true")
+        self.host.rebind(self.functions()[0])
+        self.use_nics()
 
 
-def connection(seen, moved):
-    """What must be so of the connection, whatever the machine's speed. MOVED: when the guest ran at the other host."""
+def grew(old, new):
+    return all(now[row]["count"] > was[row]["count"] for was, now in zip(old, new) for row in ("tcp", "udp"))
+
+
+def connections(records):
+    """What must be so of all that came, whatever the machine's speed."""
     return {
-        "every byte of the TCP stream is what was sent": seen["tcp"]["count"] and not seen["wrong"],
-        "the connection stays up": not seen["broken"],
-        "the stream and the packets go on after the move": min(seen[row]["last"] for row in ("tcp", "udp")) > moved,
-        "no packet comes twice": not seen["again"],
+        "every byte of the TCP streams, by IPv4 and IPv6, is what was sent": all(r["tcp"]["count"] and not r["wrong"] for r in records),
+        "the connections stay up": not any(record["broken"] for record in records),
+        "no packet comes twice": not any(record["again"] for record in records),
     }

@@ -76,9 +76,10 @@ def show_certificate(vmm, end):
 class Flow:
     """A stream and numbered packets, both ways, between the host and one of the guest's NICs (demo/flow.c)."""
 
-    def __init__(self, program, nic, address):
+    def __init__(self, program, nic, address, port=None, period=""):
         self.program = program
-        self.port = str(PORT + nic)
+        self.period = period    # ms from one packet of the guest's to the next
+        self.port = str(port or PORT + nic)
         self.nic = nic
         self.address = address
         self.file = f"{WORK}/flow-{self.port}"
@@ -88,7 +89,7 @@ class Flow:
         self.peer = subprocess.Popen([self.program, "receive", self.port, self.file], stdout=subprocess.DEVNULL,
                                      stderr=subprocess.DEVNULL)
         there = f"/tmp/flow-{self.port}"
-        self.pid = vmm.run(f"/bin/flow send {self.address} {self.port} {there} >{there}.said 2>&1 & echo $!")[0]
+        self.pid = vmm.run(f"/bin/flow send {self.address} {self.port} {there} {self.period} >{there}.said 2>&1 & echo $!")[0]
 
     def end(self):
         """What came to the host in all."""
@@ -132,6 +133,7 @@ class Journey:
         self.pf = pf
         self.places = [vfs[i:i + together] for i in range(0, len(vfs), together)]
         self.vmms = []
+        self.states_elsewhere = []      # of QEMUs on another host: when, by the clock here, and which
         self.host = None
         self.netdevs = []
         self.moves = []
@@ -241,7 +243,8 @@ class Journey:
 
     def standstills(self, nic):
         """When the guest's VF stood still: from P2P on, until one runs, there or here."""
-        events = sorted((float(at), state) for vmm in self.vmms for at, state in vmm.traced(state_of(vmm.vfs[nic])))
+        events = sorted([(float(at), state) for vmm in self.vmms for at, state in vmm.traced(state_of(vmm.vfs[nic]))] +
+                        self.states_elsewhere)
         found, since = [], None
         for at, state in events:
             if state.endswith("_P2P"):
