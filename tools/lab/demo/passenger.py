@@ -50,7 +50,8 @@ class Passenger(Journey):
         """It hears of the other end; that hears of it, too (`heard`)."""
         began, first = time.monotonic(), self.there()
         say(f"the guest answers after {time.monotonic() - began:.1f} s")
-        until("the guest's connections go on", lambda: grew(first, [flow.there(self.host) for flow in self.flows]), GUEST_PATIENCE, 1)
+        until("the guest's connections go on", lambda: grew(first, [flow.there(self.host) for flow in self.flows]),
+              GUEST_PATIENCE, 1)
         time.sleep(AFTER)
 
     def there(self):
@@ -83,7 +84,8 @@ def grew(old, new):
 def connections(records):
     """What must be so of all that came, whatever the machine's speed."""
     return {
-        "every byte of the TCP streams, by IPv4 and IPv6, is what was sent": all(r["tcp"]["count"] and not r["wrong"] for r in records),
+        "every byte of the TCP streams, by IPv4 and IPv6, is what was sent":
+            all(record["tcp"]["count"] and not record["wrong"] for record in records),
         "the connections stay up": not any(record["broken"] for record in records),
         "no packet comes twice": not any(record["again"] for record in records),
     }
