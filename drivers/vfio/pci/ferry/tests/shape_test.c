@@ -112,6 +112,31 @@ static void endless_lists(struct kunit *test)
 					    sizeof(room.behind)));
 }
 
+/* The addresses that a host gave to a ROM are none of a BAR. */
+static void the_device_itself(struct kunit *test)
+{
+	struct vfio_pci_core_device *core = kunit_kzalloc(test, sizeof(*core), GFP_KERNEL);
+	struct pci_dev *pdev = kunit_kzalloc(test, sizeof(*pdev), GFP_KERNEL);
+	struct vfio_ferry_shape shape;
+
+	KUNIT_ASSERT_NOT_NULL(test, core);
+	KUNIT_ASSERT_NOT_NULL(test, pdev);
+	core->pdev = pdev;
+	core->vconfig = make_config(test);
+	pdev->resource[0].end = SZ_4K - 1;
+	for (int i = 1; i <= PCI_ROM_RESOURCE; i++) {
+		pdev->resource[i].start = i * SZ_1M;
+		pdev->resource[i].end = i * SZ_1M + (SZ_4K << i) - 1;
+	}
+	memset(&shape, 0xff, sizeof(shape));
+	ferry_shape_read(&shape, core);
+	for (int i = 0; i < PCI_STD_NUM_BARS; i++)
+		KUNIT_EXPECT_EQ(test, le64_to_cpu(shape.bar[i]), i ? SZ_4K << i : 0);
+	KUNIT_EXPECT_EQ(test, le32_to_cpu(shape.vectors), 0);
+	for (int i = 0; i < VFIO_FERRY_CAPABILITIES; i++)
+		KUNIT_EXPECT_EQ(test, capability(&shape, i), 0);
+}
+
 struct difference {
 	size_t at;		/* of a byte of the shape */
 	u8 value;		/* there, at the source; changed by XOR */
@@ -179,6 +204,7 @@ static struct kunit_case shape_cases[] = {
 	KUNIT_CASE(both_lists),
 	KUNIT_CASE(short_lists),
 	KUNIT_CASE(endless_lists),
+	KUNIT_CASE(the_device_itself),
 	KUNIT_CASE(what_differs_is_told),
 	KUNIT_CASE(any_numbers_fit),
 	{}

@@ -505,6 +505,67 @@ static void a_writer_waits_for_the_firmware(struct kunit *test)
 	end(test, f);
 }
 
+/* And of the last byte alone, when nothing waits to be loaded but the last image is. */
+static void the_last_byte_waits_for_the_last_load(struct kunit *test)
+{
+	u8 *stream = kunit_kzalloc(test, MOST_BYTES, GFP_KERNEL);
+	size_t bytes = save_all(test, stream, 4096, false);
+	struct fixture *f = fixture_of(test, FERRY_PHASE_RECEIVING);
+	struct ferry_queue *queue = &f->session.queue;
+	struct ferry_image *image;
+
+	KUNIT_ASSERT_EQ(test, write_from_buffer(f, stream, bytes - 1), bytes - 1);
+	image = ferry_queue_take(queue, FERRY_IMAGE_SPARE, FERRY_IMAGE_HELD);
+	KUNIT_ASSERT_NOT_NULL(test, image);
+	image->memory.length = 1;
+	ferry_queue_move(queue, image, FERRY_IMAGE_FIRMWARE);
+	KUNIT_EXPECT_EQ(test, write_from_buffer(f, stream + bytes - 1, 1), -EAGAIN);
+	KUNIT_EXPECT_FALSE(test, queue->arrival.whole);
+	ferry_queue_move(queue, image, FERRY_IMAGE_SPARE);
+	KUNIT_EXPECT_EQ(test, write_from_buffer(f, stream + bytes - 1, 1), 1);
+	KUNIT_EXPECT_TRUE(test, queue->arrival.whole);
+	end(test, f);
+}
+
+/* As read() and write() come, of no bytes, too. */
+static ssize_t call(struct fixture *f, u8 *buffer, size_t bytes, bool writes)
+{
+	struct kvec vec = { .iov_base = buffer, .iov_len = bytes };
+	struct kiocb iocb = { .ki_filp = &f->file };
+	struct iov_iter iter;
+
+	f->file.f_flags = O_NONBLOCK;
+	iov_iter_kvec(&iter, writes ? ITER_SOURCE : ITER_DEST, &vec, 1, bytes);
+	return writes ? ferry_write_iter(&iocb, &iter) : ferry_read_iter(&iocb, &iter);
+}
+
+static void what_the_kernel_calls(struct kunit *test)
+{
+	u8 *stream = kunit_kzalloc(test, MOST_BYTES, GFP_KERNEL);
+	size_t bytes = save_all(test, stream, 4096, false);
+	u8 *buffer = kunit_kzalloc(test, bytes, GFP_KERNEL);
+
+	for (int writes = 0; writes < 2; writes++) {
+		struct fixture *f = fixture_of(test, writes ? FERRY_PHASE_RECEIVING :
+							      FERRY_PHASE_FINAL);
+
+		if (!writes) {
+			ferry_queue_begin(&f->session.queue, false, 12345);
+			add_saved(f, FERRY_IMAGE_FINAL, 10);
+		}
+		KUNIT_EXPECT_EQ(test, call(f, stream, 0, writes), 0);
+		KUNIT_EXPECT_EQ(test, call(f, writes ? stream : buffer, 9, writes), 9);
+		KUNIT_EXPECT_EQ(test, ferry_stream_lock(&f->session.stream, true), 0);
+		KUNIT_EXPECT_EQ(test, call(f, stream, 9, writes), -EAGAIN);
+		KUNIT_EXPECT_EQ(test, call(f, stream, 0, writes), 0);
+		ferry_stream_unlock(&f->session.stream);
+		shut(f);
+		KUNIT_EXPECT_EQ(test, call(f, stream, 0, writes), -ENODEV);
+		KUNIT_EXPECT_EQ(test, call(f, stream, 9, writes), -ENODEV);
+		end(test, f);
+	}
+}
+
 /* At the temporary end of a load that failed the user hears of it at once. */
 static void a_load_that_fails_is_the_writers_error(struct kunit *test)
 {
@@ -628,6 +689,8 @@ static struct kunit_case stream_cases[] = {
 	KUNIT_CASE(a_changed_byte_is_refused),
 	KUNIT_CASE(a_source_that_is_another_is_refused),
 	KUNIT_CASE(a_writer_waits_for_the_firmware),
+	KUNIT_CASE(the_last_byte_waits_for_the_last_load),
+	KUNIT_CASE(what_the_kernel_calls),
 	KUNIT_CASE(a_load_that_fails_is_the_writers_error),
 	KUNIT_CASE(memory_for_what_comes),
 	KUNIT_CASE(an_image_that_is_too_long),

@@ -79,6 +79,8 @@ static u8 *make_stream(struct kunit *test)
 	return make_stream_of(test, 0);
 }
 
+static unsigned int events[FERRY_EVENT_REFUSED + 1];
+
 /* Feed a stream in pieces; returns the last event that means something. */
 static enum ferry_decoder_event feed(struct ferry_decoder *decoder,
 				     const u8 *from, size_t length,
@@ -105,6 +107,7 @@ static enum ferry_decoder_event feed(struct ferry_decoder *decoder,
 			break;
 		}
 		at += used;
+		events[event]++;
 		if (event != FERRY_EVENT_MORE)
 			last = event;
 	}
@@ -121,9 +124,16 @@ static void pieces_of_any_size(struct kunit *test)
 
 	for (int i = 0; i < ARRAY_SIZE(pieces); i++) {
 		ferry_decoder_init(&decoder, MAX_IMAGE);
+		memset(events, 0, sizeof(events));
 		KUNIT_EXPECT_EQ(test, (int)feed(&decoder, stream, SOURCE_BYTES,
 						pieces[i]),
 				(int)FERRY_EVENT_END);
+		KUNIT_EXPECT_EQ(test, events[FERRY_EVENT_IDENTITY], 1);
+		KUNIT_EXPECT_EQ(test, events[FERRY_EVENT_SHAPE], 1);
+		KUNIT_EXPECT_GE(test, events[FERRY_EVENT_IMAGE], ARRAY_SIZE(lengths));
+		KUNIT_EXPECT_EQ(test, events[FERRY_EVENT_SKIP], 0);
+		KUNIT_EXPECT_EQ(test, events[FERRY_EVENT_IMAGE_WHOLE], ARRAY_SIZE(lengths));
+		KUNIT_EXPECT_EQ(test, events[FERRY_EVENT_END], 1);
 		KUNIT_EXPECT_TRUE(test, ferry_decoder_whole(&decoder, &reason));
 		KUNIT_EXPECT_EQ(test, decoder.images, 3);
 		KUNIT_EXPECT_EQ(test, decoder.bytes, 1334);
