@@ -20,13 +20,15 @@ LOGGING = CHECKOUT / "tools" / "logging"
 DRIVERS = ("ferry", "in-tree", "vfio-pci", "none")
 
 
-def to_insert(drivers, kernel):
-    """The modules for these drivers that are not among the kernel's own, in the order of their loading."""
+def to_insert(drivers, kernel, logging=False):
+    """The modules for these drivers that are not among the kernel's own, in the order of their loading.
+
+    logging: beside the vfio.ko that passes on which pages a device wrote."""
     found = []
     if "ferry" in drivers:
         found += build_ferry(kernel)
     if "in-tree" in drivers and kernel.name == "stock":
-        found.append(peer(kernel))
+        found.append(peer(kernel, logging))
     return found
 
 
@@ -51,10 +53,12 @@ def build_ferry(kernel):
     return modules
 
 
-def peer(kernel):
-    """The in-tree driver for a kernel whose package leaves it out."""
-    return _made("peer", kernel.folder.name, f"building the in-tree driver for {kernel.release}, unmodified",
-                 lambda partial, log: _build_peer(kernel, partial, log)) / "mlx5-vfio-pci.ko"
+def peer(kernel, logging=False):
+    """The in-tree driver for a kernel whose package leaves it out. With logging it is told that vfio.ko passes on pages."""
+    vfio = logging_vfio(kernel) if logging else ""
+    return _made("peer", kernel.folder.name + (f"-{vfio.parent.name}" if vfio else ""),
+                 f"building the in-tree driver for {kernel.release}, unmodified",
+                 lambda partial, log: _build_peer(kernel, vfio, partial, log)) / "mlx5-vfio-pci.ko"
 
 
 def _made(name, key, what, build):
@@ -67,9 +71,10 @@ def _made(name, key, what, build):
     return folder
 
 
-def _build_peer(kernel, partial, log):
+def _build_peer(kernel, vfio, partial, log):
     shutil.copytree(kernel.source / "drivers/vfio/pci/mlx5", partial, dirs_exist_ok=True)
-    run_logged(["make", "-C", kernel.kdir, f"M={partial}", "CONFIG_MLX5_VFIO_PCI=m", f"-j{JOBS}", "modules"], log,
+    told = ["KCFLAGS=-DCONFIG_IOMMUFD_DRIVER=1", f"KBUILD_EXTRA_SYMBOLS={vfio.parent / 'Module.symvers'}"] if vfio else []
+    run_logged(["make", "-C", kernel.kdir, f"M={partial}", "CONFIG_MLX5_VFIO_PCI=m", *told, f"-j{JOBS}", "modules"], log,
                "building the in-tree driver")
 
 

@@ -197,7 +197,7 @@ def plan_of(options, out, command):
                 accelerator="tcg" if options.counted else accelerator(binary, qemu.firmware(), kernel),
                 vfs=options.vfs, memory=options.mem or (MEMORY_DEBUGGING if kernel.debugging else MEMORY),
                 cpus=options.smp, out=out,
-                insmod=modules.to_insert(options.driver.split(","), kernel),
+                insmod=modules.to_insert(options.driver.split(","), kernel, options.logging),
                 vfio=modules.logging_vfio(kernel) if options.logging else "",
                 command=command, nic=options.nic, port=netdev(options.port), user_network=options.port == USER, trace=trace, autoprobe=options.autoprobe,
                 leaks=kernel.debugging and not options.no_leak_scan,

@@ -34,7 +34,7 @@ class Boot:
     order: str = ORDERS[0]
     rounds: int = 1
     vfs: int = 2
-    kernel: str = "stock"
+    logging: bool = False           # with a vfio.ko that can report pages
     nic: dict = field(default_factory=lambda: dict(PROMPT))
     memory: int = 2048
 
@@ -44,9 +44,9 @@ class Boot:
 
     def command(self, out):
         nic = {"state-size": f"{self.size}M", "in-chunks": "on" if self.chunks else "off", **self.nic}
-        return [LAB, "run", "--kernel", self.kernel, "--driver", self.order, "--vfs", str(self.vfs), "--smp", "1",
+        return [LAB, "run", "--kernel", "stock", "--driver", self.order, "--vfs", str(self.vfs), "--smp", "1",
                 "--mem", str(self.memory), "--timeout", str(LIMIT), "--no-leak-scan", "--out", out,
-                *(["--counted"] if self.clock == "counted" else []),
+                *(["--counted"] if self.clock == "counted" else []), *(["--logging"] if self.logging else []),
                 *(word for key, value in nic.items() for word in ("--nic", f"{key}={value}")), "--",
                 "env", f"BENCH_ROUNDS={self.rounds}", f"BENCH_CHUNKS={'on' if self.chunks else 'off'}", PROGRAM,
                 *self.groups]
@@ -70,7 +70,7 @@ def full():
         boots += images(size, rounds)
     for order in ORDERS:
         boots += [asking("counted", order), downtime("counted", order, vfs=64), tool(order),
-                  Boot("counted", ("tracking",), size=1, chunks=True, order=order, rounds=2, kernel="debug")]
+                  Boot("counted", ("tracking",), size=1, chunks=True, order=order, rounds=2, logging=True)]
     return boots + [Boot("wall", ("window",), chunks=chunks, rounds=7) for chunks in (False, True)] + \
         [asking("wall", ORDERS[0], rounds=3), downtime("wall", ORDERS[0], vfs=64, rounds=5)]
 
@@ -115,7 +115,7 @@ class Runner:
             found = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
             if status == 0 and found:
                 facts = {"boot": number, **{key: value for key, value in asdict(boot).items()
-                                            if key in ("clock", "size", "chunks", "kernel")}}
+                                            if key in ("clock", "size", "chunks")}}
                 return [{**figure, **facts} for figure in found]
             self.say("\n".join(f"        {line}" for line in output.splitlines()[-12:] if not line.startswith("{")))
         self.failed.append(boot)
