@@ -203,7 +203,8 @@ def judged(figures):
     if f.of(FERRY, "log_start", **TRACKING):
         rows += [pair(f, "dirty tracking: START", "us", "log_start", 1.0, **TRACKING),
                  pair(f, "dirty tracking: REPORT of a GiB", "us", "log_report_per_gib", 0.7, **TRACKING),
-                 pair(f, "dirty tracking: REPORT, a dirty page", "k", "log_report_per_page", 0.7, **TRACKING),
+                 pair(f, "dirty tracking: REPORT, a dirty page, alone", "k", "log_report_per_page", 0.7, **TRACKING),
+                 pair(f, "dirty tracking: REPORT, a dirty page, among others", "k", "log_report_per_neighbour", 0.7, **TRACKING),
                  pair(f, "dirty tracking: STOP", "us", "log_stop", 1.0, **TRACKING)]
     return [row for row in rows if row.result is not None]
 

@@ -14,8 +14,8 @@
 #define SILENCE		(60 * HZ)
 #define ASK_PERIOD	HZ
 
-/* Ranges that are told without giving others the CPU */
-#define RANGES_AT_ONCE	256
+/* Pages that are told without giving others the CPU */
+#define PAGES_AT_ONCE	1024L
 
 /**
  * struct report - a report that a user asked for
@@ -34,9 +34,9 @@ static int owe(struct mlx5_ferry_tracker *tracker, u64 first, u64 last)
 				 GFP_KERNEL_ACCOUNT);
 }
 
-/* What the user asked for is told, the rest owed. */
-static int tell_range(struct mlx5_ferry_tracker *tracker, struct report *report,
-		      u64 first, u64 last)
+/* What reaches beyond what the user asked for: that is told, the rest owed. */
+static int tell_part(struct mlx5_ferry_tracker *tracker, struct report *report,
+		     u64 first, u64 last)
 {
 	const struct mlx5_ferry_range *asked = &report->asked;
 	u64 from = max(first, asked->first), to = min(last, asked->last);
@@ -52,25 +52,37 @@ static int tell_range(struct mlx5_ferry_tracker *tracker, struct report *report,
 }
 
 /* Pages mostly come in order: neighbours are told at once. */
+static int tell_pages(struct mlx5_ferry_tracker *tracker, struct report *report,
+		      const __be64 *at, const __be64 *end)
+{
+	u64 page = BIT_ULL(tracker->log_page), first, next;
+	int err = 0;
+
+	while (at < end && !err) {
+		first = round_down(be64_to_cpu(*at), page);
+		next = first + page;
+		while (++at < end && be64_to_cpu(*at) == next)
+			next += page;
+		if (first >= report->asked.first &&
+		    next - 1 <= report->asked.last)
+			tracker->set(report->bitmap, first, next - first);
+		else
+			err = tell_part(tracker, report, first, next - 1);
+	}
+	return err;
+}
+
 static int tell_message(struct mlx5_ferry_tracker *tracker,
 			struct report *report,
 			const struct mlx5_ferry_message *message)
 {
-	u64 page = BIT_ULL(tracker->log_page), first, last;
-	unsigned int told = 0;
+	const __be64 *at = message->pages, *end = at + message->nr;
 	int err = 0;
 
-	for (unsigned int i = 0; i < message->nr && !err; i++) {
-		first = round_down(be64_to_cpu(message->pages[i]), page);
-		last = first | (page - 1);
-		while (i + 1 < message->nr &&
-		       be64_to_cpu(message->pages[i + 1]) == last + 1) {
-			last += page;
-			i++;
-		}
-		err = tell_range(tracker, report, first, last);
-		if (!(++told % RANGES_AT_ONCE))
-			cond_resched();
+	for (; at < end && !err; at += PAGES_AT_ONCE) {
+		err = tell_pages(tracker, report, at,
+				 at + min(end - at, PAGES_AT_ONCE));
+		cond_resched();
 	}
 	return err;
 }
