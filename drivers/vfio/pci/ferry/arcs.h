@@ -26,6 +26,7 @@ enum ferry_step {
 	FERRY_STEP_BEGIN_PRECOPY,	/* initial image */
 	FERRY_STEP_CONTINUE_PRECOPY,	/* middle images from now on */
 	FERRY_STEP_PAUSE_PRECOPY,	/* none from now on */
+	FERRY_STEP_SETTLE_RESERVE,	/* what the final image needs is there */
 	FERRY_STEP_CANCEL_PRECOPY,
 	FERRY_STEP_BEGIN_FINAL,		/* final image */
 	FERRY_STEP_FINISH_LOAD,		/* the stream was whole and is loaded */

@@ -19,6 +19,7 @@
 #include "load.h"
 #include "reader.h"
 #include "save.h"
+#include "save_image.h"
 #include "session.h"
 #include "trace.h"
 #include "worker.h"
@@ -110,6 +111,8 @@ static int do_step(void *context, enum ferry_step step)
 	case FERRY_STEP_PAUSE_PRECOPY:
 		ferry_queue_set_phase(&vf->session->queue, FERRY_PHASE_PAUSED);
 		return 0;
+	case FERRY_STEP_SETTLE_RESERVE:
+		return ferry_reserve_settle(vf->session);
 	case FERRY_STEP_CANCEL_PRECOPY:
 		ferry_save_cancel_precopy(vf, vf->session);
 		return 0;

@@ -157,9 +157,12 @@ struct ferry_image *ferry_reserve_begin(struct ferry_session *session)
 
 	if (bytes <= queue->outlook.reserve)
 		return NULL;
-	queue->outlook.reserve = bytes;
-	image = ferry_queue_take(queue, FERRY_IMAGE_RESERVE, FERRY_IMAGE_HELD);
-	return image ?: ferry_image_new(session, FERRY_IMAGE_HELD);
+	image = ferry_queue_take(queue, FERRY_IMAGE_RESERVE, FERRY_IMAGE_HELD) ?:
+		ferry_image_new(session, FERRY_IMAGE_HELD);
+	/* Who sees that it was tried sees the image as well, if there is one. */
+	WRITE_ONCE(queue->outlook.reserve, bytes);
+	wake_up_all(&queue->wait);
+	return image;
 }
 
 /**
@@ -184,6 +187,29 @@ static bool is_made(struct ferry_queue *queue)
 {
 	guard(spinlock)(&queue->lock);
 	return !ferry_queue_first(queue, FERRY_AT(HELD));
+}
+
+static bool is_settled(struct ferry_session *session)
+{
+	return ferry_reserve_bytes(session->vf) <=
+	       READ_ONCE(session->queue.outlook.reserve) &&
+	       is_made(&session->queue);
+}
+
+/**
+ * ferry_reserve_settle() - have the reserve as long as it is to be
+ * @session: the save, paused; the caller is an arc, and no image is saved
+ *
+ * So that it is there, and mapped, when the function stops. Waits for the
+ * worker, killably, who may find no memory: then it is shorter.
+ *
+ * Return: 0 or -ERESTARTSYS.
+ */
+int ferry_reserve_settle(struct ferry_session *session)
+{
+	if (!is_settled(session))
+		ferry_worker_kick(session->vf);
+	return wait_event_killable(session->queue.wait, is_settled(session));
 }
 
 /**

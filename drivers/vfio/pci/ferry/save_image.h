@@ -22,6 +22,7 @@ struct ferry_image *ferry_save_image_lend(struct ferry_session *session,
 void ferry_spares_discard(struct ferry_vf *vf, struct ferry_queue *queue);
 struct ferry_image *ferry_reserve_begin(struct ferry_session *session);
 void ferry_reserve_make(struct ferry_image *image);
+int ferry_reserve_settle(struct ferry_session *session);
 int ferry_reserve_release(struct ferry_queue *queue);
 
 #endif /* FERRY_SAVE_IMAGE_H */

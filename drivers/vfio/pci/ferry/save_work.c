@@ -194,6 +194,14 @@ static void look_again(struct ferry_vf *vf, struct ferry_queue *queue)
 					outlook->look_next - now : 1);
 }
 
+static void keep_reserve(struct ferry_session *session)
+{
+	struct ferry_image *image = ferry_reserve_begin(session);
+
+	if (image)
+		ferry_reserve_make(image);
+}
+
 /* Between two images of a pre-copy */
 static void keep_house(struct ferry_vf *vf, struct ferry_session *session)
 {
@@ -204,9 +212,7 @@ static void keep_house(struct ferry_vf *vf, struct ferry_session *session)
 	while (has_excess(vf, queue) &&
 	       (image = ferry_queue_take_spare(queue, 0, FERRY_IMAGE_HELD)))
 		ferry_image_discard(vf, image);
-	image = ferry_reserve_begin(session);
-	if (image)
-		ferry_reserve_make(image);
+	keep_reserve(session);
 	look_again(vf, queue);
 }
 
@@ -225,6 +231,9 @@ void ferry_save_work(struct ferry_session *session)
 	switch (READ_ONCE(session->queue.phase)) {
 	case FERRY_PHASE_PRECOPY:
 		keep_house(vf, session);
+		break;
+	case FERRY_PHASE_PAUSED:
+		keep_reserve(session);
 		break;
 	case FERRY_PHASE_SAVED:
 		/* Freeing waits until the reader is through. */

@@ -4,7 +4,7 @@
  * a signal between two readers, SIGKILL while the firmware is busy, and the
  * QUERYs that look for changes on behalf of a poller. Nor does anybody wait for
  * what the other has got for him, or for somebody to come once the firmware is
- * free.
+ * free. What a stop needs is waited for before it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -344,6 +344,42 @@ static void test_given(struct bench *b, struct vf *v)
     vf_reset(v);
 }
 
+/* ---- the reserve ---- */
+
+/* The state grew, and the function is to stop at once: it does not before what is set aside for it is as long, and mapped. */
+static void test_settled(struct bench *b, struct vf *v)
+{
+    enum { LONG_US = 500000 };
+    uint64_t size = wl_read(v->wl, WL_STATE_SIZE), hits = model_hits(b);
+    struct asker a = { .v = v };
+    struct stream s = { 0 };
+    struct child mover;
+    bool busy, whole;
+
+    vf_reset(v);
+    wl_fill(v->wl, 0, size / 2, SEED);
+    a.fd = vf_set(v, VFIO_DEVICE_STATE_PRE_COPY);
+    if (mig_read_precopy(a.fd, &s, 1000) <= 0 || !wait_until(fd_number(a.fd, "ferry-images") == 2 && !model_busy(b), FOREVER_MS))
+        tap_bail("VF %s gives no pre-copy data", v->bdf);
+    wl_fill(v->wl, 0, size, SEED + 1);
+    model_arm(b, (struct fault){ .opcode = OP_CREATE_MKEY, .vhca_id = VHCA_ID_PF, .times = 1, .action = FAULT_DELAY,
+                                 .delay_us = LONG_US });
+    mig_data_size(&v->fn);
+    mover = child_start(move, &a);
+    if (!wait_until(child_over(&mover), FOREVER_MS) || child_result(&mover))
+        tap_bail("VF %s does not go to PRE_COPY_P2P", v->bdf);
+    busy = model_busy(b);
+    ok(!busy && model_hits(b) == hits + 1, "PRE_COPY_P2P waits until what is set aside for a state that grew is mapped");
+    model_disarm(b);
+    vf_set(v, VFIO_DEVICE_STATE_STOP_COPY);
+    whole = mig_read(a.fd, &s, &busy) >= 0;
+    ok(whole && !ferry_number(v, "stats", "window_allocations") && !ferry_number(v, "stats", "window_maps"),
+       "so that nothing is allocated or mapped when it has stopped");
+    stream_free(&s);
+    close(a.fd);
+    vf_reset(v);
+}
+
 /* ---- handing over ---- */
 
 enum { ROUNDS = 10, SHORT_US = 200000 };
@@ -430,6 +466,7 @@ void test_waits(struct bench *b)
     test_state(b, v);
     test_idle(b, v);
     test_given(b, v);
+    test_settled(b, v);
     test_handed_over(b, v);
     vf_close(v);
     bench_check_clean(b, "waiting");

@@ -63,6 +63,8 @@ static bool is_allowed(const struct function *f, enum ferry_step step)
 		return f->tracking && !f->initiator;
 	case FERRY_STEP_PAUSE_PRECOPY:
 		return f->session == SESSION_PRECOPY;
+	case FERRY_STEP_SETTLE_RESERVE:
+		return f->session == SESSION_PRECOPY && f->initiator && !f->middle;
 	case FERRY_STEP_CANCEL_PRECOPY:
 		return f->session == SESSION_PRECOPY && !f->responder;
 	case FERRY_STEP_BEGIN_FINAL:

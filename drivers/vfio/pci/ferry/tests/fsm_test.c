@@ -25,6 +25,7 @@
 #define ferry_save_begin_precopy	stepped_precopy
 #define ferry_save_cancel_precopy	stepped_cancel
 #define ferry_save_begin_final		stepped_final
+#define ferry_reserve_settle		stepped_settle
 #define ferry_load_finish		stepped_finish
 #define ferry_worker_kick		stepped_kick
 #define ferry_worker_drain		stepped_drain
@@ -177,6 +178,11 @@ int stepped_final(struct ferry_vf *vf, struct ferry_session *session)
 	return did(of_vf(vf), session == vf->session ? 's' : '!');
 }
 
+int stepped_settle(struct ferry_session *session)
+{
+	return did(container_of(session, struct fixture, session), 'w');
+}
+
 int stepped_finish(struct ferry_vf *vf, struct ferry_session *session)
 {
 	struct fixture *f = of_vf(vf);
@@ -276,9 +282,9 @@ static void each_move_does_its_steps(struct kunit *test)
 		{ S(STOP), "lc" },
 		{ S(RUNNING), "(R)(I)" },
 		{ S(PRE_COPY), "nfbk", 1, FERRY_PHASE_PRECOPY },
-		{ S(PRE_COPY_P2P), "(i)", 0, FERRY_PHASE_PAUSED },
+		{ S(PRE_COPY_P2P), "(i)w", 0, FERRY_PHASE_PAUSED },
 		{ S(PRE_COPY), "(I)k", 0, FERRY_PHASE_PRECOPY },
-		{ S(STOP_COPY), "(i)(r)s", 0, FERRY_PHASE_PAUSED },
+		{ S(STOP_COPY), "(i)w(r)s", 0, FERRY_PHASE_PAUSED },
 		{ S(RUNNING), "c(R)(I)" },
 		{ S(PRE_COPY), "nfbk", 1, FERRY_PHASE_PRECOPY },
 		{ S(RUNNING), "xc" },
@@ -393,7 +399,8 @@ static void the_region_goes_all_the_way_or_back(struct kunit *test)
 		{ S(RUNNING), S(STOP), 'r', -EBUSY, "(i)(r)(I)", S(RUNNING) },
 		{ S(RUNNING), S(STOP), 'i', -EBUSY, "(i)", S(RUNNING) },
 		{ S(RUNNING), S(STOP), 'r', -ETIMEDOUT, "(i)(r)", S(ERROR) },
-		{ S(PRE_COPY), S(STOP_COPY), 's', -EIO, "(i)(r)s(R)(I)k", S(PRE_COPY) },
+		{ S(PRE_COPY), S(STOP_COPY), 's', -EIO, "(i)w(r)s(R)(I)k", S(PRE_COPY) },
+		{ S(PRE_COPY), S(PRE_COPY_P2P), 'w', -ERESTARTSYS, "(i)w(I)k", S(PRE_COPY) },
 		{ S(STOP_COPY), S(RUNNING), 'R', -EBUSY, "c(R)", S(ERROR) },
 	};
 

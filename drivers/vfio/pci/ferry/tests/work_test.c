@@ -10,6 +10,7 @@
 #define ferry_slot_take		worked_take
 #define ferry_slot_want		worked_want
 #define ferry_slot_give		worked_give
+#define ferry_worker_kick	worked_kick
 #define ferry_worker_kick_later	worked_kick_later
 #define ferry_vf_refuse		worked_refuse
 #define ferry_command_query	worked_query
@@ -57,7 +58,7 @@ struct fixture {
 	u64 grown;
 	enum ferry_effort effort;
 	unsigned long later;
-	unsigned int refusals;
+	unsigned int refusals, kicks;
 };
 
 static struct fixture *of_vf(struct ferry_vf *vf)
@@ -93,6 +94,13 @@ void worked_give(struct ferry_vf *vf)
 {
 	of_vf(vf)->given_without |= !of_vf(vf)->taken;
 	of_vf(vf)->taken = false;
+}
+
+/* It works at once. */
+void worked_kick(struct ferry_vf *vf)
+{
+	of_vf(vf)->kicks++;
+	ferry_save_work(&of_vf(vf)->session);
 }
 
 void worked_kick_later(struct ferry_vf *vf, unsigned long delay)
@@ -422,6 +430,26 @@ static void a_reserve_is_set_aside(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, at(f, FERRY_AT(RESERVE) | FERRY_AT(HELD)), 0);
 		KUNIT_EXPECT_EQ(test, f->discarded, i + 1);
 	}
+}
+
+/* It is there, or known not to be had, when the function stops. */
+static void a_reserve_is_settled(struct kunit *test)
+{
+	struct fixture *f = fixture_of(test, FERRY_PHASE_PAUSED);
+	struct ferry_queue *queue = &f->session.queue;
+
+	queue->outlook.reserve = 0;
+	for (int i = 1; i <= 3; i++) {
+		f->vf.full_bytes = i * SZ_4K;
+		f->grow_err = i == 3 ? -ENOMEM : 0;
+		for (int again = 0; again < 2; again++)
+			KUNIT_EXPECT_EQ(test, ferry_reserve_settle(&f->session), 0);
+		KUNIT_EXPECT_EQ(test, f->kicks, i);
+		KUNIT_EXPECT_EQ(test, f->grown, i * SZ_4K + SZ_1M);
+		KUNIT_EXPECT_EQ(test, at(f, FERRY_AT(RESERVE)), 1);
+		KUNIT_EXPECT_EQ(test, f->maps, i);
+	}
+	KUNIT_EXPECT_EQ(test, f->nr_saves, 0);
 }
 
 /* The worker of a save */
@@ -825,6 +853,7 @@ static struct kunit_case work_cases[] = {
 	KUNIT_CASE(what_takes_its_time_is_measured_again),
 	KUNIT_CASE(tracking_ends_with_what_there_is),
 	KUNIT_CASE(a_reserve_is_set_aside),
+	KUNIT_CASE(a_reserve_is_settled),
 	KUNIT_CASE(what_is_pending_is_saved),
 	KUNIT_CASE(a_save_that_fails),
 	KUNIT_CASE(changes_are_saved_on_demand),
