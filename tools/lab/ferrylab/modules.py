@@ -10,10 +10,12 @@ import shutil
 
 from . import kernels, packages
 from .base import (BUILD, CACHE, CHECKOUT, JOBS, LabError, built_folder, digest, lock, run_logged, say, step,
-                   tail)
+                   tail, write_atomically)
 
 FERRY_MODULES = ("vfio_ferry.ko", "mlx5_ferry_vfio_pci.ko")
 FERRY_SOURCE = CHECKOUT / "drivers" / "vfio" / "pci" / "ferry"
+FERRY_INPUTS = (CHECKOUT / "drivers", CHECKOUT / "include", CHECKOUT / "Makefile")
+BUILD_FERRY = ["make", "-s", "-C", str(CHECKOUT), "modules", "KCC=gcc-12", "FAULTS=y"]
 LOGGING = CHECKOUT / "tools" / "logging"
 
 
@@ -33,24 +35,33 @@ def to_insert(drivers, kernel, logging=False):
 
 
 def build_ferry(kernel):
-    """With what only tests use; the packages are built without it."""
+    """With what only tests use; the packages are built without it. Kbuild takes two seconds to see that nothing is to be done,
+    and every run asks."""
     if not FERRY_SOURCE.exists():
         raise LabError("this checkout has no driver yet (drivers/vfio/pci/ferry); use --driver in-tree, vfio-pci or none")
     target = BUILD / "modules" / kernel.name
-    log = BUILD / "modules" / f"{kernel.name}.log"
-    with lock(f"modules-{kernel.name}"):
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.unlink(missing_ok=True)
-        run_logged(["make", "-s", "-C", CHECKOUT, "modules", f"KDIR={kernel.kdir}", f"BUILD={target}", "KCC=gcc-12",
-                    "FAULTS=y", f"-j{JOBS}"], log, f"building ferry for the {kernel.name} kernel")
-        warnings = [line for line in tail(log, 1000).splitlines() if "warning:" in line]
-        for line in warnings:
-            say(line)
+    stamp = target / "built-of"
     modules = [target / name for name in FERRY_MODULES]
-    for module in modules:
-        if not module.exists():
-            raise LabError(f"`make modules` ended well, but made no {module}")
+    with lock(f"modules-{kernel.name}"):
+        key = digest(kernel.folder.name, BUILD_FERRY, *FERRY_INPUTS)
+        if not (stamp.exists() and stamp.read_text(encoding="ascii") == key and all(module.exists() for module in modules)):
+            stamp.unlink(missing_ok=True)
+            _make_ferry(kernel, target)
+            write_atomically(stamp, key)
     return modules
+
+
+def _make_ferry(kernel, target):
+    log = BUILD / "modules" / f"{kernel.name}.log"
+    log.unlink(missing_ok=True)
+    run_logged([*BUILD_FERRY, f"KDIR={kernel.kdir}", f"BUILD={target}", f"-j{JOBS}"], log,
+               f"building ferry for the {kernel.name} kernel")
+    for line in tail(log, 1000).splitlines():
+        if "warning:" in line:
+            say(line)
+    for name in FERRY_MODULES:
+        if not (target / name).exists():
+            raise LabError(f"`make modules` ended well, but made no {target / name}")
 
 
 def peer(kernel, logging=False):
