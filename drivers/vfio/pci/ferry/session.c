@@ -12,6 +12,7 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 
+#include "command.h"
 #include "compat.h"
 #include "session.h"
 #include "shape.h"
@@ -114,20 +115,27 @@ struct ferry_session *ferry_session_current(struct ferry_vf *vf)
  *
  * Wakes everyone who sleeps on the FD. Waits for nobody: what the firmware
  * still uses, the worker gives back later, and with it the function's
- * reference. So the session is left to it last.
+ * reference. So the session is left to it last. An image that it has not begun
+ * to save is not saved any more.
  */
 void ferry_session_close(struct ferry_vf *vf)
 {
 	struct ferry_session *session = vf->session;
+	struct ferry_image *pending;
 
 	lockdep_assert_held(&vf->state_mutex);
 	if (!session)
 		return;
+	pending = ferry_queue_take(&session->queue, FERRY_IMAGE_PENDING,
+				   FERRY_IMAGE_SPARE);
 	ferry_queue_set_phase(&session->queue, FERRY_PHASE_CLOSED);
 	ferry_stream_drop(&session->stream);
 	WRITE_ONCE(vf->stats.window.open, false);
+	if (pending)
+		ferry_slot_give(vf);
 
 	spin_lock(&vf->lock);
+	session->free_at = jiffies + FREE_DELAY;
 	vf->session = NULL;
 	list_add_tail(&session->node, &vf->closed);
 	spin_unlock(&vf->lock);

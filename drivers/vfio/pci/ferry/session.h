@@ -31,6 +31,7 @@ struct mem_cgroup;
  * @vf: the function's record; its device only as told above
  * @protocol: the one that began it, and alone may end it; constant
  * @node: in ferry_vf.closed
+ * @free_at: once it is there, not before then free its images, in jiffies
  * @memcg: memory cgroup of the user who began the session
  * @own: identity of this function, at the begin of the session
  * @shape: its shape
@@ -43,6 +44,7 @@ struct ferry_session {
 	struct ferry_vf *vf;
 	enum ferry_protocol protocol;
 	struct list_head node;
+	unsigned long free_at;
 	struct mem_cgroup *memcg;
 	struct vfio_ferry_identity own;
 	struct vfio_ferry_shape shape;

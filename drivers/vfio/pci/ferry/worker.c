@@ -26,30 +26,45 @@ static void reap(struct ferry_vf *vf, struct ferry_session *session)
 		spin_unlock(&queue->lock);
 		if (!image)
 			return;
-		/* An arc's hand-over that came too late */
-		if (image->place == FERRY_IMAGE_PENDING) {
-			ferry_queue_move(queue, image, FERRY_IMAGE_SPARE);
-			ferry_slot_give(vf);
-		}
 		ferry_image_discard(vf, image);
 	}
 }
 
-/* The worker alone takes sessions from there. */
-static void reap_closed(struct ferry_vf *vf)
+/*
+ * The first closed session, if its time has come, and how long that takes if
+ * not. Who lets nobody have the command slot may want to see all memory back.
+ */
+static struct ferry_session *take_closed(struct ferry_vf *vf, long *left)
 {
-	struct ferry_session *session, *next;
-	LIST_HEAD(closed);
+	struct ferry_session *session;
 
-	spin_lock(&vf->lock);
-	list_splice_init(&vf->closed, &closed);
-	spin_unlock(&vf->lock);
+	guard(spinlock)(&vf->lock);
+	*left = 0;
+	session = list_first_entry_or_null(&vf->closed, struct ferry_session,
+					   node);
+	if (!session)
+		return NULL;
+	*left = session->free_at - jiffies;
+	if (*left > 0 && !READ_ONCE(vf->slot.bars))
+		return NULL;
+	list_del(&session->node);
+	return session;
+}
 
-	list_for_each_entry_safe(session, next, &closed, node) {
+/*
+ * Whatever the worker was kicked for: what the user does next comes first.
+ * Returns how long the next one has.
+ */
+static long reap_closed(struct ferry_vf *vf)
+{
+	struct ferry_session *session;
+	long left;
+
+	while ((session = take_closed(vf, &left))) {
 		reap(vf, session);
-		list_del(&session->node);
 		ferry_session_put(session);
 	}
+	return left;
 }
 
 /**
@@ -61,16 +76,21 @@ void ferry_worker(struct work_struct *work)
 	struct ferry_vf *vf = container_of(to_delayed_work(work),
 					   struct ferry_vf, worker);
 	struct ferry_session *session;
+	long left;
 
 	reap_closed(vf);
 	session = ferry_session_current(vf);
-	if (!session)
-		return;
-	if (session->stream.writes)
-		ferry_load_work(session);
-	else
-		ferry_save_work(session);
-	ferry_session_put(session);
+	if (session) {
+		if (session->stream.writes)
+			ferry_load_work(session);
+		else
+			ferry_save_work(session);
+		ferry_session_put(session);
+	}
+	/* Last, for of two delays the one that was asked for first stays. */
+	left = reap_closed(vf);
+	if (left > 0)
+		ferry_worker_kick_later(vf, left);
 }
 
 /**

@@ -281,6 +281,24 @@ static void a_session_lives_as_long_as_somebody_has_it(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, f->refs, 0);
 }
 
+/* What an arc handed over to a worker that did not come in time */
+static void what_is_not_begun_ends_with_the_session(struct kunit *test)
+{
+	struct fixture *f = fixture_of(test);
+	struct ferry_session *session = begin(f, FERRY_PHASE_OPENED);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(session));
+	KUNIT_ASSERT_EQ(test, ferry_slot_try(&f->vf.slot), 0);
+	ferry_queue_add(&session->queue, &f->image, FERRY_IMAGE_HELD);
+	ferry_queue_move(&session->queue, &f->image, FERRY_IMAGE_PENDING);
+	close(f);
+	KUNIT_EXPECT_EQ(test, f->image.place, FERRY_IMAGE_SPARE);
+	KUNIT_EXPECT_EQ(test, ferry_slot_try(&f->vf.slot), 0);
+	KUNIT_EXPECT_TRUE(test, time_after(session->free_at, jiffies));
+	ferry_queue_move(&session->queue, &f->image, FERRY_IMAGE_GONE);
+	reap(test, f);
+}
+
 static void a_session_that_cannot_begin(struct kunit *test)
 {
 	static const struct file_operations fops;
@@ -489,6 +507,7 @@ static void a_save_is_as_long_as_its_memory_at_most(struct kunit *test)
 
 static struct kunit_case session_cases[] = {
 	KUNIT_CASE(a_session_lives_as_long_as_somebody_has_it),
+	KUNIT_CASE(what_is_not_begun_ends_with_the_session),
 	KUNIT_CASE(a_session_that_cannot_begin),
 	KUNIT_CASE(a_session_is_shown),
 	KUNIT_CASE(one_has_the_slot),
