@@ -311,6 +311,9 @@ static int exchange(struct side *side, int period_ms, const char *path, bool sli
     double next = now();
 
     side->record.start = next;
+    /* Who finds this knows that it can be asked. */
+    if (path)
+        write_record(path, &side->record, slices);
     while (!stopped) {
         double left = next - now();
 

@@ -86,10 +86,15 @@ class Flow:
         self.silence = {}       # the longest, of the stream, at each side, since somebody emptied this
 
     def begin(self, vmm):
+        """Both ends can be asked when this returns."""
+        self._forget()
         self.peer = subprocess.Popen([self.program, "receive", self.port, self.file], stdout=subprocess.DEVNULL,
                                      stderr=subprocess.DEVNULL)
-        there = f"/tmp/flow-{self.port}"
-        self.pid = vmm.run(f"/bin/flow send {self.address} {self.port} {there} {self.period} >{there}.said 2>&1 & echo $!")[0]
+        self._wait()
+        there = self._there()
+        self.pid = vmm.run(f"rm -f {there}; /bin/flow send {self.address} {self.port} {there} {self.period} >{there}.said 2>&1 & "
+                           "echo $!")[0]
+        vmm.run(self._until_there())
 
     def end(self):
         """What came to the host in all."""
@@ -99,20 +104,33 @@ class Flow:
 
     def here(self):
         """What came to the host; its longest silence is that since it was asked the last time."""
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(self.file)
+        self._forget()
         self.peer.send_signal(signal.SIGUSR1)
-        until("the peer says what it saw", lambda: os.path.exists(self.file))
+        self._wait()
         return self._noted("host", self._read())
 
     def there(self, vmm):
         """The same of what came to the guest."""
-        file = f"/tmp/flow-{self.port}"
-        said = vmm.run(f"rm -f {file}; kill -USR1 {self.pid} && until [ -e {file} ]; do sleep 0.05; done; cat {file} {file}.said")
+        file = self._there()
+        said = vmm.run(f"rm -f {file}; kill -USR1 {self.pid} && {self._until_there()}; cat {file} {file}.said")
         text = "".join(said)
         seen, end = json.JSONDecoder().raw_decode(text)
         check(not text[end:], f"the guest's side of the connection: {text[end:]}")
         return self._noted("guest", seen)
+
+    def _there(self):
+        return f"/tmp/flow-{self.port}"
+
+    def _until_there(self):
+        """While the one that is to write it lives."""
+        return f"until [ -e {self._there()} ]; do kill -0 {self.pid} || break; sleep 0.05; done"
+
+    def _forget(self):
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(self.file)
+
+    def _wait(self):
+        until("the peer says what it saw", lambda: os.path.exists(self.file))
 
     def _noted(self, side, seen):
         self.silence[side] = max(seen["tcp"]["gap"], self.silence.get(side, 0))
