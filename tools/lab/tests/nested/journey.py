@@ -167,10 +167,10 @@ class Journey:
         for words in commands:
             subprocess.run(["ip", *words.split()], check=True)
 
-    def start(self, place, incoming=False, options=""):
+    def start(self, place, incoming=False):
         vfs = self.places[place]
         name = f"{len(self.vmms)}-vf{vfs[0][-1]}-{'target' if incoming else 'source'}"
-        vmm = Linux(self.kind, name, vfs, WORK, self.initramfs, incoming, options)
+        vmm = Linux(self.kind, name, vfs, WORK, self.initramfs, incoming)
         self.vmms.append(vmm)
         return vmm
 
@@ -197,10 +197,10 @@ class Journey:
 
     # A migration
 
-    def begin_move(self, options="", capabilities=(), uri=None, via=None, prepare=None, **parameters):
+    def begin_move(self, capabilities=(), uri=None, via=None, prepare=None, **parameters):
         """To another place, with default options but for these; VIA another socket than the target's; PREPARE is told of the
         target before it listens. Gives the target."""
-        target = self.start(self.elsewhere(), incoming=True, options=options)
+        target = self.start(self.elsewhere(), incoming=True)
         if capabilities:
             for vmm in (self.host, target):
                 vmm.ask("migrate-set-capabilities", capabilities=[{"capability": name, "state": True} for name in capabilities])

@@ -71,10 +71,10 @@ class Linux(Shell, Vmm):
 
     held = []                   # it goes on at once
 
-    def __init__(self, kind_, name, vfs, folder, initramfs, incoming=False, options=""):
+    def __init__(self, kind_, name, vfs, folder, initramfs, incoming=False):
         self.initramfs = initramfs
         self.console_file = f"{folder}/{name}.console"
-        super().__init__(kind_, name, vfs, folder, incoming, options)
+        super().__init__(kind_, name, vfs, folder, incoming)
 
     def _boot(self):
         return ["-initrd", self.initramfs, "-append", APPEND, "-serial", f"file:{self.console_file}",
