@@ -17,10 +17,9 @@
 
 enum {
     SOON_MS     = 5000,
-    /* percent of a function's memory; what changes is more than an eighth above what is saved first */
+    /* percent of a function's memory; what changes, behind it, is more than an eighth above what is saved first */
     FIRST       = 40,
     CHANGED     = 55,
-    LATE        = 90,           /* more than the memory that is set aside for CHANGED */
 };
 
 static const struct unanswered {
@@ -148,8 +147,9 @@ static void test_not_begun(struct vf *from, struct vf *to, const char *site, int
     if (err || !info.dirty_bytes)
         tap_bail("nothing has changed");
     vf_set(from, VFIO_DEVICE_STATE_PRE_COPY_P2P);
-    /* Memory was set aside for what changed until now, sooner or later: so that it does not do. */
-    wl_fill(from->wl, vf_percent(from, CHANGED), vf_percent(from, LATE), SEED + 2);
+    /* Memory is set aside for what changed until now: so that it does not do, what was saved changes as well. */
+    if (!wl_fill(from->wl, 0, vf_percent(from, FIRST), SEED + 2))
+        tap_bail("the memory of VF %s cannot be filled", from->bdf);
     ferry_fault(from, site, 1, error);
     err = mig_set(&from->fn, VFIO_DEVICE_STATE_STOP_COPY, NULL);
     ok(err < 0 && mig_get(&from->fn) == VFIO_DEVICE_STATE_PRE_COPY_P2P,
