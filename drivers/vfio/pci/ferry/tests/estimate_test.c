@@ -178,6 +178,17 @@ static void it_adds_up(struct kunit *test)
 	}
 }
 
+/* One that somebody holds, for whatever, is not on its way to be saved. */
+static void an_image_that_is_held_brings_nothing(struct kunit *test)
+{
+	struct fixture *f = fixture_of(test, FERRY_PHASE_PAUSED);
+
+	f->image.kind = FERRY_IMAGE_INITIAL;
+	f->image.coming = 4000;
+	ferry_queue_add(&f->session.queue, &f->image, FERRY_IMAGE_HELD);
+	info_of(test, f, 0, 0, 0);
+}
+
 /* What has changed by now is said, and saved for who has read all there is. */
 static void the_firmware_is_asked(struct kunit *test)
 {
@@ -400,6 +411,7 @@ static void a_final_image_says_what_is_left_of_it(struct kunit *test)
 
 static struct kunit_case estimate_cases[] = {
 	KUNIT_CASE(it_adds_up),
+	KUNIT_CASE(an_image_that_is_held_brings_nothing),
 	KUNIT_CASE(the_firmware_is_asked),
 	KUNIT_CASE(the_firmware_is_left_alone),
 	KUNIT_CASE(a_save_is_not_waited_for),

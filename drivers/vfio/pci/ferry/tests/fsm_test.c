@@ -9,6 +9,7 @@
 #include <linux/completion.h>
 #include <linux/file.h>
 #include <linux/kthread.h>
+#include <linux/sched/signal.h>
 
 #define FERRY_TRACE_H
 #define fput				stepped_fput
@@ -478,6 +479,7 @@ static void an_opened_function_is_fresh(struct kunit *test)
 /* Someone who wants another state while the function is reset */
 struct other {
 	struct fixture *f;
+	bool region;
 	struct completion begun, ended;
 	long err;
 };
@@ -487,8 +489,10 @@ static int move_meanwhile(void *arg)
 	struct other *other = arg;
 	struct file *file;
 
+	allow_signal(SIGKILL);
 	complete(&other->begun);
-	other->err = set(other->f, S(STOP), &file);
+	other->err = other->region ? ferry_fsm_move(&other->f->vf, S(STOP)) :
+		     set(other->f, S(STOP), &file);
 	complete(&other->ended);
 	return 0;
 }
@@ -512,6 +516,35 @@ static void nobody_moves_in_a_reset(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, mutex_is_locked(&f->vf.state_mutex));
 }
 
+/* And who is killed while he waits for the end of a reset, or for who moves it */
+static void who_is_killed_has_not_moved(struct kunit *test)
+{
+	for (int i = 0; i < 4; i++) {
+		struct fixture *f = fixture_of(test);
+		struct other other = { .f = f, .region = i & 1 };
+		struct task_struct *task;
+
+		init_completion(&other.begun);
+		init_completion(&other.ended);
+		if (i & 2)
+			stepped_reset_prepare(&f->device);
+		else
+			mutex_lock(&f->vf.state_mutex);
+		task = kthread_run(move_meanwhile, &other, "ferry-fsm-test");
+		KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+		KUNIT_EXPECT_EQ(test, wait_for_completion_timeout(&other.ended, HZ / 20), 0);
+		send_sig(SIGKILL, task, 1);
+		KUNIT_EXPECT_NE(test, wait_for_completion_timeout(&other.ended, 10 * HZ), 0);
+		KUNIT_EXPECT_EQ(test, other.err, i & 2 ? -ERESTARTSYS : -EINTR);
+		if (i & 2)
+			stepped_reset_done(&f->device);
+		else
+			mutex_unlock(&f->vf.state_mutex);
+		KUNIT_EXPECT_EQ(test, state(f), S(RUNNING));
+		KUNIT_EXPECT_STREQ(test, f->done, "");
+	}
+}
+
 static struct kunit_case fsm_cases[] = {
 	KUNIT_CASE(each_move_does_its_steps),
 	KUNIT_CASE(a_step_that_fails_leaves_the_state),
@@ -522,6 +555,7 @@ static struct kunit_case fsm_cases[] = {
 	KUNIT_CASE(all_ends),
 	KUNIT_CASE(an_opened_function_is_fresh),
 	KUNIT_CASE(nobody_moves_in_a_reset),
+	KUNIT_CASE(who_is_killed_has_not_moved),
 	{}
 };
 
