@@ -93,6 +93,8 @@ RACE_SECONDS = 1
 OTHER_LIMITS = {"pg-track-log-max-num": 3, "pg-track-max-num-range": 5, "pg-track-log-min-addr-space": 13,
                 "pg-track-log-max-addr-space": 40, "pg-track-log-min-msg-size": 7, "pg-track-log-max-msg-size": 14,
                 "pg-track-log-min-page-size": 13, "pg-track-log-max-page-size": 20}
+# As many VFs as the NIC can have; those who do not care how many there are share it with the one who does.
+LARGE = {"total-vfs": 64}
 # Slow enough for other commands to come while an image is on its way.
 SLOW_IMAGES = {"save-mbps": 200, "load-mbps": 200}
 IMAGES = f"{LOGS}/{{kernel}}.bare.out"
@@ -103,7 +105,7 @@ SCENARIOS = [
     Scenario("size-4g", migrate("size"), driver=MIGRATION, nic={"state-size": "4352M"}, memory=11),
     Scenario("path", migrate("path", "direct", "cancel", "reinit"), kernels=("debug",), driver=MIGRATION),
     # the suite has ferry on every kind of IOMMU
-    Scenario("iommufd", migrate("--iommufd", "path"), kernels=("debug",), driver="in-tree", options=NO_SCAN),
+    Scenario("iommufd", migrate("--iommufd", "path"), kernels=("debug",), driver="in-tree", nic=LARGE, options=NO_SCAN),
     # on the stock kernel nobody can report what a VF writes
     Scenario("dirty", migrate("dirty", "--iommufd", "dirty"), kernels=("debug",), driver=MIGRATION),
     # any driver of a VF
@@ -148,7 +150,7 @@ SCENARIOS = [
     Scenario("control-use-after-free", [f"{HERE}/controls/control", "use_after_free"], kernels=("debug",), host=True),
     Scenario("control-lock-inversion", [f"{HERE}/controls/control", "lock_inversion"], kernels=("debug",), host=True),
     Scenario("control-announced", [f"{HERE}/controls/control", "announced"], kernels=("debug",), host=True),
-    Scenario("control-unmet", [f"{HERE}/controls/control", "unmet"], kernels=("debug",), host=True),
+    Scenario("control-unmet", [f"{HERE}/controls/control", "unmet"], host=True),
 
     # the model's packet functions, without a VM
     Scenario("frames", [f"{PROGRAMS}/frames"], host=True),
@@ -185,8 +187,8 @@ SCENARIOS = [
              options=["--append", "pci=noaer"]),
 
     # stock mlx5_core on it
-    Scenario("probe", [f"{HERE}/probe.sh", "probe"], kernels=BOTH, vfs=8, nic={"total-vfs": 64}, options=NO_SCAN),
-    Scenario("autoprobe", [f"{HERE}/probe.sh", "autoprobe"], kernels=BOTH, options=["--autoprobe", *NO_SCAN]),
+    Scenario("probe", [f"{HERE}/probe.sh", "probe"], kernels=BOTH, vfs=8, nic=LARGE, options=NO_SCAN),
+    Scenario("autoprobe", [f"{HERE}/probe.sh", "autoprobe"], kernels=BOTH, nic=LARGE, options=["--autoprobe", *NO_SCAN]),
     # which ends with an unloaded PF
     Scenario("health", [f"{HERE}/probe.sh", "health"], vfs=0, own_boot=True),
 

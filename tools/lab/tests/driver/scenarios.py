@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The tests of the driver, for tools/lab/tests/run to add to the lab's own (scenarios.py)."""
 
-from scenarios import BOTH, HERE, LOGGING, LOGS, NO_SCAN, PROGRAMS, Scenario, guest, life
+from scenarios import BOTH, HERE, LARGE, LOGGING, LOGS, NO_SCAN, PROGRAMS, Scenario, guest, life
 
 SMALL = {"state-size": "1M"}
 # Enough for several parts of an image.
@@ -85,7 +85,7 @@ DRIVER = [
              nic={**SMALL, "pg-track-log-max-num": 1}),
     Scenario("driver-reports", driver("many-tracked", "reports"), kernels=("debug",), driver="ferry", vfs=16,
              nic={**SMALL, "total-vfs": 16, "pg-track-log-max-msg-size": 6}),
-    Scenario("driver-kunit", [f"{HERE}/driver/kunit.sh"], kernels=("debug",), driver="ferry", vfs=0, options=NO_SCAN),
+    Scenario("driver-kunit", [f"{HERE}/driver/kunit.sh"], kernels=("debug",), driver="ferry", vfs=0, nic=LARGE, options=NO_SCAN),
 
     # streams between drivers
     Scenario("driver-interop", driver("interop"), kernels=BOTH, driver="in-tree,ferry", vfs=4, nic=PARTS),
