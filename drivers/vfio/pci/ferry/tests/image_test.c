@@ -18,6 +18,19 @@
 #define INJECTS	0
 #endif
 
+/* The kernel's memory, unless there is none; and how hard the last one tried. */
+static bool no_memory;
+static gfp_t tried;
+
+static struct folio *lived_alloc(gfp_t gfp, unsigned int order)
+{
+	tried = gfp;
+	return no_memory ? NULL : folio_alloc(gfp, order);
+}
+
+#undef folio_alloc
+#define folio_alloc lived_alloc
+
 #include "../image.c"
 
 /* The longest image of a backend that tells its firmware sizes in 32 bits */
@@ -263,6 +276,28 @@ static void an_image_grows_as_far_as_there_is_memory(struct kunit *test)
 	}
 }
 
+/* What is welcome is not worth emptying caches for; what is needed is, but nobody is killed. */
+static void without_memory_nothing_grows(struct kunit *test)
+{
+	static const struct { enum ferry_effort effort; gfp_t gfp; } cases[] = {
+		{ FERRY_EFFORT_WELCOME, __GFP_NORETRY },
+		{ FERRY_EFFORT_NEEDED, __GFP_RETRY_MAYFAIL },
+	};
+
+	for (int i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct fixture *f = fixture_of(test, false);
+		struct ferry_image *image = new_image(test, f, SZ_4K);
+
+		no_memory = true;
+		KUNIT_EXPECT_EQ(test, ferry_image_grow(image, SZ_64K, cases[i].effort), -ENOMEM);
+		no_memory = false;
+		KUNIT_EXPECT_EQ(test, (__force u32)tried, (__force u32)(GFP_KERNEL_ACCOUNT |
+				__GFP_NOWARN | cases[i].gfp));
+		expect_memory(test, image, SZ_4K);
+		ferry_image_discard(&f->vf, image);
+	}
+}
+
 static void all_of_an_image_is_mapped(struct kunit *test)
 {
 	struct fixture *f = fixture_of(test, false);
@@ -363,6 +398,7 @@ static struct kunit_case image_cases[] = {
 	KUNIT_CASE(an_image_is_its_sessions),
 	KUNIT_CASE(an_image_grows_within_the_budget),
 	KUNIT_CASE(an_image_grows_as_far_as_there_is_memory),
+	KUNIT_CASE(without_memory_nothing_grows),
 	KUNIT_CASE(all_of_an_image_is_mapped),
 	KUNIT_CASE(an_image_that_cannot_be_mapped),
 	KUNIT_CASE(what_stays_reachable_is_lost),

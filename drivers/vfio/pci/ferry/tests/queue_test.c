@@ -152,7 +152,7 @@ static void ready_images_keep_their_order(struct kunit *test)
 static void the_best_spare_image_is_taken(struct kunit *test)
 {
 	static const struct { u64 wanted, got; } cases[] = {
-		{ 1, SZ_4K }, { SZ_4K + 1, SZ_16K }, { SZ_64K, SZ_64K },
+		{ 1, SZ_4K }, { SZ_4K, SZ_4K }, { SZ_4K + 1, SZ_16K }, { SZ_64K, SZ_64K },
 		{ SZ_64K + 1, SZ_64K }, { U64_MAX, SZ_64K },
 	};
 
