@@ -622,6 +622,22 @@ static void memory_for_what_comes(struct kunit *test)
 	}
 }
 
+static void memory_for_no_image_at_all(struct kunit *test)
+{
+	u8 *stream = kunit_kzalloc(test, MOST_BYTES, GFP_KERNEL);
+	size_t bytes = save_all(test, stream, 4096, false), head = 0;
+	struct fixture *f = fixture_of(test, FERRY_PHASE_RECEIVING);
+
+	while (f->session.stream.decoder.state != FERRY_DECODE_IMAGE)
+		KUNIT_ASSERT_EQ(test, write_from_buffer(f, stream + head++, 1), 1);
+	f->nr_images = MOST_IMAGES;
+	KUNIT_EXPECT_EQ(test, write_from_buffer(f, stream + head, bytes - head), -ENOMEM);
+	f->nr_images = 0;
+	KUNIT_EXPECT_EQ(test, write_from_buffer(f, stream + head, bytes - head), bytes - head);
+	KUNIT_EXPECT_FALSE(test, f->wrong);
+	end(test, f);
+}
+
 /* Nobody gives anything back. */
 static void an_image_that_is_too_long(struct kunit *test)
 {
@@ -693,6 +709,7 @@ static struct kunit_case stream_cases[] = {
 	KUNIT_CASE(what_the_kernel_calls),
 	KUNIT_CASE(a_load_that_fails_is_the_writers_error),
 	KUNIT_CASE(memory_for_what_comes),
+	KUNIT_CASE(memory_for_no_image_at_all),
 	KUNIT_CASE(an_image_that_is_too_long),
 	KUNIT_CASE(what_poll_promises),
 	KUNIT_CASE(who_asks_for_sizes),
