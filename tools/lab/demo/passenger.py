@@ -7,9 +7,9 @@ import os
 import time
 
 from journey import AFTER, BEFORE, PORT, Flow, Journey, addresses, in_words
+from linux import ANSWER_PATIENCE
 from vmm import until
 
-GUEST_PATIENCE = 600
 PERIOD = 100                    # ms, of each of two; more often leaves the guest no time for its shell
 
 
@@ -51,7 +51,7 @@ class Passenger(Journey):
         began, first = time.monotonic(), self.there()
         say(f"the guest answers after {time.monotonic() - began:.1f} s")
         until("the guest's connections go on", lambda: grew(first, [flow.there(self.host) for flow in self.flows]),
-              GUEST_PATIENCE, 1)
+              ANSWER_PATIENCE, 1)
         time.sleep(AFTER)
 
     def there(self):
@@ -61,7 +61,7 @@ class Passenger(Journey):
     def heard(self):
         """At the host where the connections end: what comes of them goes on."""
         first = self.shown("the host", [flow.here() for flow in self.flows])
-        until("the connections go on", lambda: grew(first, [flow.here() for flow in self.flows]), GUEST_PATIENCE, 1)
+        until("the connections go on", lambda: grew(first, [flow.here() for flow in self.flows]), ANSWER_PATIENCE, 1)
 
     def end(self):
         return self.shown("the host", [flow.end() for flow in self.flows])

@@ -203,7 +203,7 @@ class Journey:
         target = self.start(self.elsewhere(), incoming=True)
         if capabilities:
             for vmm in (self.host, target):
-                vmm.ask("migrate-set-capabilities", capabilities=[{"capability": name, "state": True} for name in capabilities])
+                vmm.allow(*capabilities)
         if parameters:
             self.host.ask("migrate-set-parameters", **{name.replace("_", "-"): value for name, value in parameters.items()})
         if prepare:

@@ -127,6 +127,10 @@ class Vmm:
             if "event" not in message:
                 return message
 
+    def allow(self, *capabilities, allowed=True):
+        """Of its migrations."""
+        self.ask("migrate-set-capabilities", capabilities=[{"capability": name, "state": allowed} for name in capabilities])
+
     def migration(self):
         return self.ask("query-migrate").get("status", "none")
 
