@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <linux/sizes.h>
+
 #include <libmigration.h>
 
 #include "kselftest_harness.h"
@@ -21,6 +23,8 @@
 /* More allocations than any operation makes. */
 #define MAX_ALLOCATIONS 1000
 #define PIECE (1UL << 20)
+#define PAGE SZ_4K
+#define LOGGED SZ_16M
 
 /* Every allocation may fail, and the kernel does not report each. */
 static struct setting {
@@ -401,6 +405,40 @@ TEST_F_TIMEOUT(fail_nth, reset, 120)
 	};
 
 	EXPECT_EQ(0, sweep(self->device, self->fail_nth, &reset));
+}
+
+static int run_logging(struct operation *operation, struct mig_device *device)
+{
+	struct vfio_device_feature_dma_logging_range range = { .length = LOGGED };
+	u64 page_size = PAGE;
+
+	return __dma_logging_start(device, &range, 1, &page_size);
+}
+
+static const char *logging_fault(struct operation *operation, struct mig_device *device, int ret)
+{
+	/* Whether it began or not, it is off now. */
+	if (!ret && __dma_logging_stop(device))
+		return "says that DMA logging began, and it did not";
+	return same_state(operation, device, ret);
+}
+
+/*
+ * Items: 76 77. What began tells its page size, and can be stopped; what did
+ * not begin leaves nothing, and the next one begins.
+ */
+TEST_F_TIMEOUT(fail_nth, logging, 200)
+{
+	struct operation start = {
+		.name = "VFIO_DEVICE_FEATURE_DMA_LOGGING_START",
+		.from = VFIO_DEVICE_STATE_RUNNING, .sum = self->sum,
+		.prepare = enter_from, .run = run_logging, .fault = logging_fault,
+	};
+
+	if (__vfio_feature_probe(self->device->fd,
+				 VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_DMA_LOGGING_START))
+		SKIP(return, "the device does not offer DMA logging");
+	EXPECT_EQ(0, sweep(self->device, self->fail_nth, &start));
 }
 
 FIXTURE(fail_nth_open) {
