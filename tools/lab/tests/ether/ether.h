@@ -54,6 +54,7 @@ pid_t tcp_start(const struct node *from, const char *to, uint64_t bytes, int seg
 pid_t streams_start(const struct node *from, const char *to);   /* one after the other, until streams_end() */
 bool streams_end(pid_t pid);
 pid_t udp_start(const struct node *from, const char *to, unsigned datagrams, unsigned max_size);
+bool from_each_cpu(const struct node *from, const char *to);    /* a datagram, and so by each queue */
 pid_t flows_start(const struct node *from, const char *to, unsigned flows);
 bool ends_well(pid_t pid);
 bool tcp(const struct node *from, const char *to, uint64_t bytes);

@@ -12,6 +12,7 @@
 #include <linux/if_packet.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -258,7 +259,7 @@ static int datagrams_to(const char *to, unsigned count, unsigned max_size)
     int fd = connected(SOCK_DGRAM, to, 0);
 
     make_room(fd);
-    be_patient(fd, 10);
+    be_patient(fd, PATIENCE);
     while (back < count) {
         ssize_t n;
 
@@ -350,6 +351,24 @@ pid_t flows_start(const struct node *from, const char *to, unsigned flows)
     if (!pid)
         _exit(flows_to(to, flows));
     return pid;
+}
+
+bool from_each_cpu(const struct node *from, const char *to)
+{
+    pid_t pid = child_in(from);
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (pid)
+        return ends_well(pid);
+    for (int cpu = 0; cpu < cpus; cpu++) {
+        cpu_set_t only;
+
+        CPU_ZERO(&only);
+        CPU_SET(cpu, &only);
+        if (sched_setaffinity(0, sizeof(only), &only) || datagrams_to(to, 1, 64))
+            _exit(1);
+    }
+    _exit(0);
 }
 
 bool ends_well(pid_t pid)
