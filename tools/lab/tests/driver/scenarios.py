@@ -112,6 +112,10 @@ LONG = [
     life("guest-whole", "stock", 5400, "whole"),
     life("guest-inside", "stock", 5400, "inside"),
     life("guest-ways", "stock", 3600, "--together=2", "ways", vfs=4),
+    # the same with KASAN and lockdep on the host
+    life("guest-whole-debug", "debug", 10800, "whole"),
+    life("guest-inside-debug", "debug", 10800, "inside"),
+    life("guest-ways-debug", "debug", 10800, "--together=2", "ways", vfs=4),
     # to another host
     Scenario("guest-hosts", ["tools/lab/demo/guest-hosts", "a", f"{PROGRAMS}/guest"], driver="ferry", smp=2, alone=True,
              peer=["tools/lab/demo/guest-hosts", "b", f"{PROGRAMS}/guest"], limit=2400,
