@@ -8,6 +8,7 @@
  * firmware.c when a command begins or ends.
  */
 #include <linux/dma-mapping.h>
+#include <linux/kmemleak.h>
 #include <linux/mlx5/device.h>
 #include <linux/mlx5/driver.h>
 #include <linux/slab.h>
@@ -264,8 +265,11 @@ int mlx5_ferry_memory_unmap(struct vfio_ferry_device *device,
 	int err;
 
 	err = destroy_key(nic, mapping);
-	if (err)
+	if (err) {
+		/* The engine loses it, on purpose. */
+		kmemleak_ignore(mapping);
 		return err;
+	}
 	unmap_pieces(nic, mapping);
 	image->mapping = NULL;
 	kvfree(mapping);

@@ -6,6 +6,7 @@
  */
 #include <kunit/test.h>
 #include <linux/dma-mapping.h>
+#include <linux/kmemleak.h>
 #include <linux/mlx5/driver.h>
 
 #undef dma_map_page
@@ -18,6 +19,7 @@
 #define dma_max_mapping_size		kept_max
 #define dma_sync_single_for_cpu		kept_for_cpu
 #define dma_sync_single_for_device	kept_for_device
+#define kmemleak_ignore			kept_ignore
 /* pair_test.c and firmware_test.c have others by these names. */
 #define mlx5_ferry_command		kept_command
 #define mlx5_ferry_give_back		kept_give_back
@@ -39,6 +41,7 @@ static void kept_for_cpu(struct device *dev, dma_addr_t address, size_t bytes,
 			 enum dma_data_direction direction);
 static void kept_for_device(struct device *dev, dma_addr_t address, size_t bytes,
 			    enum dma_data_direction direction);
+static void kept_ignore(const void *memory);
 
 #include "../mlx5/memory.c"
 #include "fields.h"
@@ -63,6 +66,14 @@ struct fixture {
 	u16 failing;			/* opcode */
 	unsigned int pds, keys;
 };
+
+/* kmemleak was told of it last */
+static const void *ignored;
+
+static void kept_ignore(const void *memory)
+{
+	ignored = memory;
+}
 
 static struct fixture *of_dev(struct device *dev)
 {
@@ -354,9 +365,11 @@ static void what_is_not_given_back_stays_mapped(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, kept_memory_map(&f->nic.ferry, &f->image), 0);
 	mapping = f->image.mapping;
+	ignored = NULL;
 	f->failing = MLX5_CMD_OP_DESTROY_MKEY;
 	KUNIT_EXPECT_EQ(test, kept_memory_unmap(&f->nic.ferry, &f->image), -EBUSY);
 	KUNIT_EXPECT_PTR_EQ(test, f->image.mapping, mapping);
+	KUNIT_EXPECT_PTR_EQ(test, ignored, mapping);
 	KUNIT_EXPECT_EQ(test, mapped(f), 2);
 	f->failing = 0;
 	KUNIT_EXPECT_EQ(test, kept_memory_unmap(&f->nic.ferry, &f->image), 0);
