@@ -424,8 +424,8 @@ static const char *logging_fault(struct operation *operation, struct mig_device 
 }
 
 /*
- * Items: 76 77. What began tells its page size, and can be stopped; what did
- * not begin leaves nothing, and the next one begins.
+ * vfio_ioctl_device_feature_logging_start(): what began can be stopped; what
+ * did not begin leaves nothing, and the next one begins.
  */
 TEST_F_TIMEOUT(fail_nth, logging, 200)
 {
