@@ -69,7 +69,7 @@ def full():
     for size, rounds in ((64, 2), (1, 2), (256, 1)):
         boots += images(size, rounds)
     for order in ORDERS:
-        boots += [asking("counted", order), downtime("counted", order, vfs=64), tool(order),
+        boots += [asking("counted", order), downtime("counted", order, vfs=64, rounds=3), tool(order),
                   Boot("counted", ("tracking",), size=1, chunks=True, order=order, rounds=2, logging=True)]
     return boots + [Boot("wall", ("window",), chunks=chunks, rounds=7) for chunks in (False, True)] + \
         [asking("wall", ORDERS[0], rounds=3), downtime("wall", ORDERS[0], vfs=64, rounds=5)]
