@@ -13,7 +13,6 @@ MEMORY = 160
 BOOT_PATIENCE = 1500            # an emulated machine in an emulated machine
 ANSWER_PATIENCE = 600           # whose emulator begins anew after each move
 ACKNOWLEDGED = "source_return_path_thread_switchover_acked"
-BY_CHANNELS = r"(vfio_load_state_device_buffer_incoming) "     # device state, if it does
 APPEND = ("console=ttyS1 loglevel=4 panic=-1 tsc=nowatchdog no_timer_check nokaslr mitigations=off audit=0 "
           "apparmor=0 cryptomgr.notests "
           "random.trust_cpu=on rcupdate.rcu_cpu_stall_timeout=300")

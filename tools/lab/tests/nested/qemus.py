@@ -71,7 +71,8 @@ def typed():
 
 
 # With default options: the VF's driver tells which pages it wrote, so QEMU migrates without being told to.
-TRACKED = replace(V2, device=typed(), tracked=True, events=[*V2.events, "vfio_load_state_device_buffer_incoming"])
+BY_CHANNELS = "vfio_load_state_device_buffer_incoming"  # the event of device state that does not come by the main one
+TRACKED = replace(V2, device=typed(), tracked=True, events=[*V2.events, BY_CHANNELS])
 IOMMUFD = replace(TRACKED, device="iommufd=iommufd0", objects=["iommufd,id=iommufd0"])
 
 KINDS = {"region": REGION, "v2": V2, "tracked": TRACKED, "iommufd": IOMMUFD}
